@@ -1,0 +1,1 @@
+"""Keeps time: the tick and what else happens on a schedule."""

@@ -1,0 +1,1 @@
+"""Built-in workflow templates, their recordings, and the loader of templates."""

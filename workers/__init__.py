@@ -1,0 +1,1 @@
+"""The execution plane: claims jobs and carries them out."""
