@@ -1,0 +1,105 @@
+"""A workflow: the template as written, and what follows from it for an execution."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from conductor_app.domain import workflow_inputs, workflow_names, workflow_order, workflow_plan
+from conductor_app.domain.workflow_checks import (
+    BaseCheck,
+    Check,
+    CommandCheck,
+    FileCheck,
+    HttpCheck,
+    HttpRequest,
+    LoadCheck,
+    PythonCheck,
+    RubricCheck,
+    SqlCheck,
+    SqlExpectation,
+)
+from conductor_app.domain.workflow_inputs import InputSpec, render
+from conductor_app.domain.workflow_plan import PlannedTask
+from conductor_app.domain.workflow_problems import Problem, Surroundings
+from conductor_app.domain.workflow_template import (
+    FAILURE_KINDS,
+    RETRYABLE,
+    AgentSpec,
+    Budget,
+    Gate,
+    Hooks,
+    MilestoneSpec,
+    PhaseSpec,
+    Ready,
+    RetryPolicy,
+    Service,
+    Setup,
+    TaskSpec,
+    Template,
+    Wanted,
+)
+
+__all__ = [
+    "FAILURE_KINDS",
+    "RETRYABLE",
+    "AgentSpec",
+    "BaseCheck",
+    "Budget",
+    "Check",
+    "CommandCheck",
+    "FileCheck",
+    "Gate",
+    "Hooks",
+    "HttpCheck",
+    "HttpRequest",
+    "InputSpec",
+    "LoadCheck",
+    "MilestoneSpec",
+    "PhaseSpec",
+    "PlannedTask",
+    "Problem",
+    "PythonCheck",
+    "Ready",
+    "RetryPolicy",
+    "RubricCheck",
+    "Service",
+    "Setup",
+    "SqlCheck",
+    "SqlExpectation",
+    "TaskSpec",
+    "Wanted",
+    "Workflow",
+    "render",
+]
+
+
+class Workflow(Template):
+    """A template with the questions that the engine asks it."""
+
+    def agent(self, name: str, known: Mapping[str, AgentSpec]) -> AgentSpec:
+        """The agent as this workflow overrides or defines it; raises NotFound."""
+        return workflow_plan.agent(self, name, known)
+
+    def agents_used(self, known: Mapping[str, AgentSpec]) -> dict[str, AgentSpec]:
+        """Every agent that has a task here, resolved."""
+        names = dict.fromkeys(task.agent for phase in self.phases for task in phase.tasks)
+        return {name: self.agent(name, known) for name in names}
+
+    def plan(self, known_agents: Mapping[str, AgentSpec]) -> list[PlannedTask]:
+        """Every task of every phase with full keys, needs and priority."""
+        return workflow_plan.plan(self, known_agents)
+
+    def parse_inputs(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """A typed value for every declared input; raises InvalidInput with all problems."""
+        return workflow_inputs.parse_inputs(self.inputs, given)
+
+    def problems(
+        self,
+        known_agents: Mapping[str, AgentSpec],
+        connectors: Collection[str] | None = None,
+        functions: Collection[str] | None = None,
+        hooks: Collection[str] | None = None,
+    ) -> list[Problem]:
+        """All errors and warnings; names given as None are not known here and judge nothing."""
+        around = Surroundings(known_agents, connectors, functions, hooks)
+        rules = (*workflow_order.RULES, *workflow_names.RULES)
+        return [problem for rule in rules for problem in rule(self, around)]
