@@ -1,0 +1,189 @@
+"""The sandbox as the worker uses it: run a command to its end, or start a service."""
+
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Unpack
+
+from conductor_app.errors import InvalidInput
+from workers.sandbox import trial
+from workers.sandbox.model import (
+    CommandNotFound,
+    CommandResult,
+    Level,
+    Limits,
+    SandboxUnavailable,
+)
+from workers.sandbox.orders import Access, order
+from workers.sandbox.output import BoundedOutput
+from workers.sandbox.process import Outcome, Supervised
+from workers.sandbox.service import RunningCommand
+from workers.sandbox.surroundings import search_path
+
+COMMAND_NOT_FOUND = 127
+POLL_SECONDS = 0.1
+CHUNK = 65536
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Runs commands at one level of confinement; safe to use from many threads at once.
+
+    A command may write its working directory, a private directory (its HOME and TMPDIR, removed
+    afterwards) and what is declared `writable`. What each level enforces besides:
+
+    - sandlock (Landlock and seccomp, in the kernel): every other file is unreadable except system
+      programs, some of /etc, this interpreter and what is declared `readable`. No network, or one
+      loopback port to listen on and connect to, or all of it. No other process can be seen or
+      signalled; no more processes than the limit. /tmp and /dev/shm are closed.
+    - bubblewrap (namespaces, in the kernel): the same files, an empty /tmp and /dev/shm, no other
+      process. No network but a private loopback; but with `loopback_port` the machine's whole
+      network is open, because a namespace can't let a single port through.
+    - unconfined: files and network are those of the worker's user. Only the operator can allow it.
+
+    At every level: a clean environment, limits on time, output, the size of a file (kernel), the
+    data of one process (kernel), and, looked at four times a second, the number of processes and
+    their memory together. At its end, whatever the command left running is killed, also when it
+    has detached itself, and also when this process is killed.
+    """
+
+    level: Level
+
+    @staticmethod
+    def detect(setting: str = "auto") -> "Sandbox":
+        """The sandbox of that level, or with `auto` the strongest that passes a trial run here.
+
+        Raises SandboxUnavailable; `auto` never falls back to `unconfined`.
+        """
+        return _detect(setting)
+
+    @property
+    def path(self) -> str:
+        """PATH as commands find it."""
+        return search_path()
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        cancelled: Callable[[], bool] | None = None,
+        **access: Unpack[Access],
+    ) -> CommandResult:
+        """Run the command to its end and say what came of it; exit code 127 if it isn't there.
+
+        Raises SandboxFailed when the confinement itself could not be set up.
+        """
+        started = time.monotonic()
+        output = BoundedOutput(limits.output_bytes)
+        try:
+            wanted = order(self.level, argv, cwd, limits, **access)
+        except CommandNotFound as missing:
+            output.add(missing.message.encode())
+            return _result(argv, Outcome(COMMAND_NOT_FOUND, None), output, 0.0)
+        with Supervised(wanted) as supervised:
+            _read_to_end(supervised, output, cancelled)
+            outcome = supervised.outcome()
+        return _result(argv, outcome, output, time.monotonic() - started)
+
+    @contextmanager
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        log: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        **access: Unpack[Access],
+    ) -> Iterator[RunningCommand]:
+        """A service that runs inside the block, without a deadline; its output goes to `log`.
+
+        Raises CommandNotFound.
+        """
+        wanted = replace(order(self.level, argv, cwd, limits, **access), seconds=None)
+        with Supervised(wanted) as supervised:
+            running = RunningCommand(supervised, log, limits.output_bytes)
+            try:
+                yield running
+            finally:
+                supervised.stop()
+                running.finish()
+
+
+def _read_to_end(
+    supervised: Supervised, output: BoundedOutput, cancelled: Callable[[], bool] | None
+) -> None:
+    """Reads until the last process that could write has ended; asks now and then if to stop."""
+    stopped = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(supervised.output, selectors.EVENT_READ)
+        while True:
+            if selector.select(None if stopped or cancelled is None else POLL_SECONDS):
+                data = os.read(supervised.output.fileno(), CHUNK)
+                if not data:
+                    return
+                output.add(data)
+            if not stopped and cancelled is not None and cancelled():
+                supervised.stop()
+                stopped = True
+
+
+def _result(
+    argv: Sequence[str], outcome: Outcome, output: BoundedOutput, duration: float
+) -> CommandResult:
+    killed_by = outcome.killed_by
+    if killed_by is None and outcome.code < 0:
+        killed_by = signal.Signals(-outcome.code).name
+    return CommandResult(
+        argv=tuple(argv),
+        exit_code=outcome.code if killed_by is None else None,
+        output=output.text(),
+        duration=duration,
+        timed_out=killed_by == "deadline",
+        truncated=output.truncated,
+        killed_by=killed_by,
+    )
+
+
+@cache
+def _detect(setting: str) -> Sandbox:
+    if setting == Level.UNCONFINED:
+        return Sandbox(Level.UNCONFINED)
+    problems = []
+    for level in _candidates(setting):
+        sandbox = Sandbox(level)
+        problem = _problem(sandbox)
+        if problem is None:
+            return sandbox
+        problems.append(f"{level}: {problem}.")
+    raise SandboxUnavailable(
+        f"Commands can't be confined on this machine. {' '.join(problems)} Use Linux 6.12 or newer "
+        "(for sandlock) or install bubblewrap where user namespaces are allowed. On a machine "
+        "where commands may do everything that you may do, set `sandbox: unconfined`."
+    )
+
+
+def _candidates(setting: str) -> list[Level]:
+    if setting == "auto":
+        return [Level.SANDLOCK, Level.BUBBLEWRAP]
+    try:
+        return [Level(setting)]
+    except ValueError:
+        raise InvalidInput(
+            f"There is no sandbox level {setting!r}; use auto, {', '.join(Level)}."
+        ) from None
+
+
+def _problem(sandbox: Sandbox) -> str | None:
+    try:
+        return trial.problem(lambda argv, cwd: sandbox.run(argv, cwd=cwd))
+    except SandboxUnavailable as missing:
+        return missing.message

@@ -1,0 +1,50 @@
+"""A service that runs in the sandbox until its block is left, its output going to a log file."""
+
+import threading
+from pathlib import Path
+
+from workers.sandbox.process import Supervised
+
+CHUNK = 65536
+TAIL_BYTES = 65536
+
+
+class RunningCommand:
+    """A command that is running, or was: its supervisor's pid, whether it lives, what it said."""
+
+    def __init__(self, supervised: Supervised, log: Path, limit: int) -> None:
+        self._supervised = supervised
+        self._log = log
+        self._limit = limit
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+        self._reader = threading.Thread(target=self._copy, name=f"log of {log.name}", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._supervised.pid
+
+    def alive(self) -> bool:
+        return self._supervised.alive()
+
+    def output(self) -> str:
+        """The end of what it has written so far, at most 64 KiB."""
+        with self._log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().decode("utf-8", "replace")
+
+    def finish(self) -> None:
+        """Wait until all that it wrote is in the log; the supervisor has ended before."""
+        self._reader.join()
+
+    def _copy(self) -> None:
+        """Reads on when the log is full, so that the service never blocks on its output."""
+        written = 0
+        with self._log.open("wb", buffering=0) as log:
+            while data := self._supervised.output.read(CHUNK):
+                log.write(data[: max(0, self._limit - written)])
+                if written <= self._limit < written + len(data):
+                    log.write(f"\n[... the log ends here: {self._limit} bytes ...]\n".encode())
+                written += len(data)

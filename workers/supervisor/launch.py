@@ -1,0 +1,122 @@
+"""Starts one command at its level of confinement."""
+
+import ctypes
+import importlib
+import os
+import sys
+from typing import Any, Protocol
+
+Order = dict[str, Any]
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+PR_CAPBSET_DROP = 24
+CAPABILITY_VERSION_3 = 0x20080522
+TMP_BYTES = str(256 << 20)
+NULL_INPUT = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+
+
+class Child(Protocol):
+    """The direct child of the supervisor that holds the command."""
+
+    pid: int
+    # A signal to a guard would end everything before the command has been asked to end.
+    is_guard: bool
+    # How many processes belong to the confinement, not to the command.
+    overhead: int
+
+    def wait(self) -> int:
+        """Wait for the end and reap: the exit code, or minus the number of the killing signal."""
+
+
+class Spawned:
+    """A child started directly: the command itself, or bubblewrap around it."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], *, is_guard: bool) -> None:
+        self.pid = os.posix_spawn(
+            argv[0], argv, env, file_actions=NULL_INPUT, setpgroup=0, setsigmask=()
+        )
+        self.is_guard = is_guard
+        self.overhead = 2 if is_guard else 0
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+class Sandlocked:
+    """A child under Landlock and seccomp; sandlock's own threads in this process supervise it."""
+
+    is_guard = False
+    overhead = 0
+
+    def __init__(self, order: Order) -> None:
+        sys.path.append(order["tool"])
+        sandlock = importlib.import_module("sandlock")
+        _drop_capabilities()
+        self._process = sandlock.Sandbox(**_sandlock_policy(order)).popen(
+            order["argv"], stdin=sandlock.StdioMode.NULL
+        )
+        self.pid = self._process.pid
+
+    def wait(self) -> int:
+        result = self._process.wait()
+        return -int(result.signal) if result.signal > 0 else int(result.exit_code)
+
+
+def launch(order: Order) -> Child:
+    if order["level"] == "sandlock":
+        return Sandlocked(order)
+    if order["level"] == "bubblewrap":
+        return Spawned(_bubblewrap(order), order["env"], is_guard=True)
+    return Spawned(order["argv"], order["env"], is_guard=False)
+
+
+def _sandlock_policy(order: Order) -> dict[str, Any]:
+    policy: dict[str, Any] = {
+        "fs_readable": [*order["readable"], "/proc", *_existing(DEVICES)],
+        "fs_writable": [order["cwd"], order["private"], *order["writable"], *_existing(DEVICES)],
+        "cwd": order["cwd"],
+        "clean_env": True,
+        "env": order["env"],
+        "max_processes": order["limits"]["processes"],
+    }
+    port = order["loopback_port"]
+    if order["network"]:
+        policy |= {"net_allow": ["*:*", "udp://*:*"], "net_allow_bind": ["*"]}
+    elif port is not None:
+        policy |= {"net_allow": [f"tcp://127.0.0.1:{port}"], "net_allow_bind": [port]}
+    return policy
+
+
+def _bubblewrap(order: Order) -> list[str]:
+    argv = [order["tool"], "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    if order["network"] or order["loopback_port"] is not None:
+        argv.append("--share-net")
+    argv += ["--proc", "/proc", "--dev", "/dev", "--size", TMP_BYTES, "--tmpfs", "/tmp"]
+    for path in order["readable"]:
+        argv += _link_or_bind(path)
+    for path in (order["private"], *order["writable"], order["cwd"]):
+        argv += ["--bind", path, path]
+    return [*argv, "--chdir", order["cwd"], "--", *order["argv"]]
+
+
+def _link_or_bind(path: str) -> list[str]:
+    """/bin is a link into /usr on most systems; what a link leads to is bound by itself."""
+    if os.path.islink(path) and path.count("/") == 1:
+        return ["--symlink", os.readlink(path), path]
+    return ["--ro-bind", path, path]
+
+
+def _existing(paths: tuple[str, ...]) -> list[str]:
+    return [path for path in paths if os.path.exists(path)]
+
+
+def _drop_capabilities() -> None:
+    """Root inside the sandbox is no root: without capabilities it can't lift its own limits."""
+    if os.geteuid() != 0:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    capability = 0
+    while libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+        capability += 1
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    if libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
