@@ -1,6 +1,7 @@
 """A workflow: the template as written, and what follows from it for an execution."""
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any
 
 from conductor_app.domain import workflow_inputs, workflow_names, workflow_order, workflow_plan
@@ -66,6 +67,7 @@ __all__ = [
     "SqlCheck",
     "SqlExpectation",
     "TaskSpec",
+    "Template",
     "Wanted",
     "Workflow",
     "render",
@@ -103,3 +105,26 @@ class Workflow(Template):
         around = Surroundings(known_agents, connectors, functions, hooks)
         rules = (*workflow_order.RULES, *workflow_names.RULES)
         return [problem for rule in rules for problem in rule(self, around)]
+
+    def all_agents(self, known: Mapping[str, AgentSpec]) -> dict[str, AgentSpec]:
+        """The known agents as this workflow overrides them, and its own."""
+        return workflow_plan.agents(self, known)
+
+    def phase(self, number: int) -> PhaseSpec:
+        return self.phases[number]
+
+    def task(self, key: str) -> TaskSpec:
+        """The task of a full key (`0/base-types`); raises KeyError."""
+        return self._tasks[key]
+
+    def milestone(self, key: str) -> MilestoneSpec:
+        """The milestone of a full key; raises KeyError."""
+        return self._milestones[key]
+
+    @cached_property
+    def _tasks(self) -> dict[str, TaskSpec]:
+        return {f"{p.number}/{task.key}": task for p in self.phases for task in p.tasks}
+
+    @cached_property
+    def _milestones(self) -> dict[str, MilestoneSpec]:
+        return {f"{p.number}/{each.key}": each for p in self.phases for each in p.milestones}

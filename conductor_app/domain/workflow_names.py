@@ -47,8 +47,8 @@ def _own_agent(
     for d, other in enumerate(spec.depends_on):
         if other not in available:
             yield unknown("agent", other, available, (*loc, "depends_on", d))
-    if around.connectors is not None and spec.connector not in (None, *around.connectors):
-        yield unknown("connector", str(spec.connector), around.connectors, (*loc, "connector"))
+    if spec.connector is not None:
+        yield from registered("connector", spec.connector, around.connectors, *loc, "connector")
     if spec.function is not None and ":" not in spec.function:
         yield from registered("agent function", spec.function, around.functions, *loc, "function")
 

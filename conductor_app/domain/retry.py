@@ -1,0 +1,47 @@
+"""Whether a failed task is tried again, and when: a policy's decision, without a clock."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from conductor_app.domain.workflow import RetryPolicy
+
+LONGEST_DELAY = 3600.0
+
+
+@dataclass(frozen=True)
+class RetryAt:
+    """Try again, not before `when`; `escalate` asks for somebody's attention at the same time."""
+
+    when: datetime
+    escalate: bool
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Do not try again; `reason` is a sentence for people."""
+
+    reason: str
+
+
+def decide(policy: RetryPolicy, failures: int, kind: str, now: datetime) -> RetryAt | GiveUp:
+    """What follows a failure; `failures` counts those reported so far, this one included."""
+    if kind not in policy.on:
+        return GiveUp(f"A failure of kind {kind} is not tried again.")
+    if failures > policy.max:
+        tries = "1 retry" if policy.max == 1 else f"{policy.max} retries"
+        return GiveUp(f"It failed {failures} times; the limit is {tries}.")
+    wait = timedelta(seconds=delay(policy, failures))
+    return RetryAt(now + wait, escalate=failures >= policy.escalate_after)
+
+
+def delay(policy: RetryPolicy, failures: int) -> float:
+    """Seconds to wait after this many failures (1 is the first), an hour at most."""
+    match policy.backoff:
+        case "fixed":
+            wait = policy.base
+        case "linear":
+            wait = policy.base * failures
+        case "exponential":
+            # The exponent is bounded because a float is not: 2 ** 1024 overflows.
+            wait = policy.base * 2.0 ** min(failures - 1, 64)
+    return min(wait, LONGEST_DELAY)
