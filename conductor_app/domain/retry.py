@@ -1,7 +1,6 @@
 """Whether a failed task is tried again, and when: a policy's decision, without a clock."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from conductor_app.domain.workflow import RetryPolicy
 
@@ -10,9 +9,9 @@ LONGEST_DELAY = 3600.0
 
 @dataclass(frozen=True)
 class RetryAt:
-    """Try again, not before `when`; `escalate` asks for somebody's attention at the same time."""
+    """Try again, not before `when` (seconds, as `now`); `escalate` asks for attention as well."""
 
-    when: datetime
+    when: float
     escalate: bool
 
 
@@ -23,15 +22,15 @@ class GiveUp:
     reason: str
 
 
-def decide(policy: RetryPolicy, failures: int, kind: str, now: datetime) -> RetryAt | GiveUp:
-    """What follows a failure; `failures` counts those reported so far, this one included."""
+def decide(policy: RetryPolicy, failures: int, kind: str, now: float) -> RetryAt | GiveUp:
+    """What follows a failure at `now` (seconds); `failures` were reported, this one included."""
     if kind not in policy.on:
         return GiveUp(f"A failure of kind {kind} is not tried again.")
     if failures > policy.max:
         tries = "1 retry" if policy.max == 1 else f"{policy.max} retries"
         return GiveUp(f"It failed {failures} times; the limit is {tries}.")
-    wait = timedelta(seconds=delay(policy, failures))
-    return RetryAt(now + wait, escalate=failures >= policy.escalate_after)
+    when = now + delay(policy, failures)
+    return RetryAt(when, escalate=failures >= policy.escalate_after)
 
 
 def delay(policy: RetryPolicy, failures: int) -> float:

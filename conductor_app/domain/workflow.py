@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from conductor_app.domain import workflow_inputs, workflow_names, workflow_order, workflow_plan
+from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow_checks import (
     BaseCheck,
     Check,
@@ -19,7 +21,7 @@ from conductor_app.domain.workflow_checks import (
     SqlExpectation,
 )
 from conductor_app.domain.workflow_inputs import InputSpec, render
-from conductor_app.domain.workflow_plan import PlannedTask
+from conductor_app.domain.workflow_plan import PlannedTask, full_key
 from conductor_app.domain.workflow_problems import Problem, Surroundings
 from conductor_app.domain.workflow_template import (
     FAILURE_KINDS,
@@ -38,6 +40,7 @@ from conductor_app.domain.workflow_template import (
     Template,
     Wanted,
 )
+from conductor_app.errors import NotFound
 
 __all__ = [
     "FAILURE_KINDS",
@@ -74,6 +77,9 @@ __all__ = [
 ]
 
 
+Part = TypeVar("Part", TaskSpec, MilestoneSpec)
+
+
 class Workflow(Template):
     """A template with the questions that the engine asks it."""
 
@@ -81,10 +87,24 @@ class Workflow(Template):
         """The agent as this workflow overrides or defines it; raises NotFound."""
         return workflow_plan.agent(self, name, known)
 
-    def agents_used(self, known: Mapping[str, AgentSpec]) -> dict[str, AgentSpec]:
-        """Every agent that has a task here, resolved."""
-        names = dict.fromkeys(task.agent for phase in self.phases for task in phase.tasks)
-        return {name: self.agent(name, known) for name in names}
+    def all_agents(self, known: Mapping[str, AgentSpec]) -> dict[str, AgentSpec]:
+        """The known agents as overridden here, and those that only this workflow has."""
+        return workflow_plan.agents(self, known)
+
+    def phase(self, number: int) -> PhaseSpec:
+        """The phase of this number; raises NotFound."""
+        if not 0 <= number < len(self.phases):
+            last = len(self.phases) - 1
+            raise NotFound(f"Workflow `{self.name}` has no phase {number}; its last is {last}.")
+        return self.phases[number]
+
+    def task(self, key: str) -> TaskSpec:
+        """The task of this full key (`0/base-types`); raises NotFound."""
+        return _named(self._tasks, key, f"Workflow `{self.name}` has no task")
+
+    def milestone(self, key: str) -> MilestoneSpec:
+        """The milestone of this full key (`0/docker-environment`); raises NotFound."""
+        return _named(self._milestones, key, f"Workflow `{self.name}` has no milestone")
 
     def plan(self, known_agents: Mapping[str, AgentSpec]) -> list[PlannedTask]:
         """Every task of every phase with full keys, needs and priority."""
@@ -128,3 +148,25 @@ class Workflow(Template):
     @cached_property
     def _milestones(self) -> dict[str, MilestoneSpec]:
         return {f"{p.number}/{each.key}": each for p in self.phases for each in p.milestones}
+
+    @cached_property
+    def _tasks(self) -> dict[str, TaskSpec]:
+        return {
+            full_key(phase.number, task.key): task for phase in self.phases for task in phase.tasks
+        }
+
+    @cached_property
+    def _milestones(self) -> dict[str, MilestoneSpec]:
+        return {
+            full_key(phase.number, milestone.key): milestone
+            for phase in self.phases
+            for milestone in phase.milestones
+        }
+
+
+def _named(known: Mapping[str, Part], key: str, missing: str) -> Part:
+    if key in known:
+        return known[key]
+    near = closest(key, known)
+    meant = f"Did you mean `{near}`?" if near else "`conductor check` reads the template."
+    raise NotFound(f"{missing} `{key}`. {meant}")
