@@ -1,0 +1,90 @@
+"""Judging a commit: each check is run, timed, and given its verdict and evidence."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from conductor_app.domain.states import Verdict
+from conductor_app.domain.workflow import Check
+from conductor_app.errors import ConductorError, InvalidInput
+from workers.bench import Bench
+from workers.checks.command import command
+from workers.checks.file import file
+from workers.checks.http import http
+from workers.checks.load import load
+from workers.checks.python import python
+from workers.checks.result import CheckResult, Outcome
+from workers.checks.rubric import rubric
+from workers.checks.sql import sql
+from workers.environment import SetupFailed
+from workers.requirements import MeansAbsent
+from workers.services import ServiceFailed
+
+# Each takes the check of its own kind.
+KINDS: Mapping[str, Callable[[Any, Bench], Outcome]] = {
+    "command": command,
+    "file": file,
+    "http": http,
+    "load": load,
+    "python": python,
+    "rubric": rubric,
+    "sql": sql,
+}
+# What the commit or the template has done wrong. All else, such as a sandbox that does not start,
+# is not the commit's fault: it is raised, and the judging is tried again.
+FAILURES = (InvalidInput, ServiceFailed, SetupFailed)
+
+
+class JudgingCancelled(ConductorError):
+    """The judging was cancelled; its checks say nothing about the commit."""
+
+    code = "judging_cancelled"
+
+
+def judge(checks: Sequence[Check], bench: Bench) -> list[CheckResult]:
+    """The results in the order of the checks; a failure does not stop the others.
+
+    Checks of files run first, so that they see the commit as it is and not what a command or a
+    service has written since. Raises JudgingCancelled.
+    """
+    order = sorted(range(len(checks)), key=lambda index: checks[index].kind != "file")
+    results = {index: run_check(checks[index], bench) for index in order}
+    return [results[index] for index in range(len(checks))]
+
+
+def run_check(check: Check, bench: Bench) -> CheckResult:
+    """The verdict of one check. Raises JudgingCancelled, and what no check can judge."""
+    started = time.monotonic()
+    if bench.cancelled():
+        raise JudgingCancelled
+    verdict, outcome = _verdict(check, bench)
+    if bench.cancelled():
+        raise JudgingCancelled
+    seconds = round(time.monotonic() - started, 3)
+    return CheckResult(
+        name=check.name,
+        kind=check.kind,
+        verdict=verdict,
+        message=outcome.message,
+        evidence={
+            **outcome.evidence,
+            "commit": bench.commit,
+            "tree": bench.tree,
+            "duration": seconds,
+        },
+        seconds=seconds,
+        task=check.task,
+    )
+
+
+def _verdict(check: Check, bench: Bench) -> tuple[Verdict, Outcome]:
+    """`optional` forgives absent means and nothing else."""
+    try:
+        bench.require(check)
+        outcome = KINDS[check.kind](check, bench)
+    except MeansAbsent as absent:
+        verdict = Verdict.SKIPPED if check.optional else Verdict.FAILED
+        return verdict, Outcome(False, absent.message, {"reason": absent.message})
+    except FAILURES as failure:
+        return Verdict.FAILED, Outcome(False, failure.message, {"reason": failure.message})
+    return Verdict.PASSED if outcome.passed else Verdict.FAILED, outcome

@@ -1,0 +1,164 @@
+"""The project's `setup`: run once per hash of its command and lockfiles, then shared by checks."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from conductor_app.domain.workflow import Setup
+from conductor_app.errors import ConductorError
+from workers.command_line import argv, shown
+from workers.confinement import inside
+from workers.sandbox import CommandResult, Limits, Sandbox
+
+POLL_SECONDS = 0.1
+LOG_TAIL = 2_000
+FILE_MB = 4_096
+PROCESSES = 512
+
+
+class SetupFailed(ConductorError):
+    """The project's setup failed."""
+
+    code = "setup_failed"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A prepared environment: a virtual environment that `setup` filled; read-only for checks."""
+
+    path: Path
+
+    def variables(self, path: str) -> dict[str, str]:
+        """$CONDUCTOR_ENV, and a PATH where its programs come before those of `path`."""
+        return {
+            "CONDUCTOR_ENV": str(self.path),
+            "VIRTUAL_ENV": str(self.path),
+            "PATH": f"{self.path / 'bin'}{os.pathsep}{path}",
+        }
+
+
+def fingerprint(setup: Setup, checkout: Path) -> str:
+    """A hash of all that the environment is made from: interpreter, command, lockfiles' content."""
+    digest = hashlib.sha256()
+    for part in (sys.version, sys.prefix, shown(setup.run)):
+        digest.update(f"{len(part)}:{part}\n".encode())
+    for name in sorted(setup.lockfiles):
+        file = inside(checkout, name)
+        content = file.read_bytes() if file.is_file() else None
+        size = "absent" if content is None else len(content)
+        digest.update(f"{name}:{size}\n".encode() + (content or b""))
+    return digest.hexdigest()[:32]
+
+
+def prepare(
+    setup: Setup,
+    checkout: Path,
+    *,
+    home: Path,
+    sandbox: Sandbox,
+    cancelled: Callable[[], bool] | None = None,
+) -> Environment:
+    """The environment for this checkout, built now if no earlier judging did. Raises SetupFailed.
+
+    It is built at its final path, because virtual environments can't be moved, and counts only once
+    its marker is written; what a killed process left without a marker is removed and built again.
+    """
+    environments = home / "environments"
+    environments.mkdir(parents=True, exist_ok=True)
+    target = environments / fingerprint(setup, checkout)
+    marker = target.with_suffix(".ready")
+    if not marker.exists():
+        with _locked(target.with_suffix(".lock"), setup.timeout):
+            if not marker.exists():
+                _build(setup, checkout, target, sandbox, cancelled)
+                marker.write_text(shown(setup.run))
+    return Environment(target)
+
+
+@contextmanager
+def _locked(path: Path, build_seconds: float) -> Iterator[None]:
+    """Holds the lock file, waiting for another builder as long as its build may take."""
+    deadline = time.monotonic() + build_seconds * 2
+    with path.open("w") as file:
+        while not _try_lock(file.fileno()):
+            if time.monotonic() > deadline:
+                raise SetupFailed(
+                    f"Another process has held {path} for too long. Stop the worker that hangs "
+                    "in the project's setup; the next judging then builds it."
+                )
+            time.sleep(POLL_SECONDS)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _build(
+    setup: Setup,
+    checkout: Path,
+    target: Path,
+    sandbox: Sandbox,
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    """Runs the setup where it sees the lockfiles and nothing else: the hash covers its input."""
+    source = target.with_suffix(".source")
+    for leftover in (target, source):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        _copy_lockfiles(setup, checkout, source)
+        deadline = time.monotonic() + setup.timeout
+        for words in ([sys.executable, "-m", "venv", str(target)], argv(setup.run)):
+            target.mkdir(exist_ok=True)
+            result = sandbox.run(
+                words,
+                cwd=source,
+                env=Environment(target).variables(sandbox.path),
+                limits=Limits(
+                    seconds=max(deadline - time.monotonic(), 1),
+                    file_mb=FILE_MB,
+                    processes=PROCESSES,
+                ),
+                writable=[source, target],
+                network=True,
+                cancelled=cancelled,
+            )
+            target.with_suffix(".log").write_text(result.output)
+            if result.exit_code != 0:
+                raise SetupFailed(_explain(setup, result, target.with_suffix(".log")))
+    finally:
+        shutil.rmtree(source, ignore_errors=True)
+
+
+def _copy_lockfiles(setup: Setup, checkout: Path, source: Path) -> None:
+    source.mkdir()
+    for name in setup.lockfiles:
+        file = inside(checkout, name)
+        if file.is_file():
+            copy = inside(source, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+
+def _explain(setup: Setup, result: CommandResult, log: Path) -> str:
+    ended = (
+        f"took longer than {setup.timeout:g} s"
+        if result.timed_out
+        else f"ended with exit code {result.exit_code}"
+    )
+    return (
+        f"The project's setup ({shown(setup.run)}) {ended}. It sees only its lockfiles "
+        f"({', '.join(setup.lockfiles) or 'none declared'}) and installs into $CONDUCTOR_ENV. "
+        f"Log: {log}. It ends with:\n{result.output[-LOG_TAIL:]}"
+    )

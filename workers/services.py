@@ -1,0 +1,217 @@
+"""The project's own services, in the sandbox and on loopback, for the checks of one judging."""
+
+import fcntl
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from conductor_app.domain.workflow import Service
+from conductor_app.errors import ConductorError
+from workers.command_line import argv, shown
+from workers.sandbox import RunningCommand, Sandbox
+
+HOST = "127.0.0.1"
+POLL_SECONDS = 0.1
+PROBE_SECONDS = 2.0
+LOG_TAIL = 2_000
+# A port can be taken by somebody else between finding it free and the service listening on it.
+STARTS = 3
+
+
+class ServiceFailed(ConductorError):
+    """A service of the project does not run."""
+
+    code = "service_failed"
+
+
+class _PortTaken(Exception):
+    """Another program was faster; the service is started again on another port."""
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service that was ready. `variables`: its declared environment with PORT."""
+
+    name: str
+    port: int
+    variables: Mapping[str, str]
+    log: Path
+    command: RunningCommand
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def log_tail(self) -> str:
+        return self.command.output()[-LOG_TAIL:]
+
+
+class Services:
+    """The services of a workflow: each started when first asked for, all stopped by close()."""
+
+    def __init__(
+        self,
+        declared: Mapping[str, Service],
+        *,
+        checkout: Path,
+        sandbox: Sandbox,
+        variables: Mapping[str, str],
+        readable: Sequence[Path],
+        home: Path,
+        logs: Path,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._declared = declared
+        self._checkout = checkout
+        self._sandbox = sandbox
+        self._variables = variables
+        self._readable = readable
+        self._ports = home / "ports"
+        self._logs = logs
+        self._cancelled = cancelled
+        self._known: dict[str, RunningService | ServiceFailed] = {}
+        self._running = ExitStack()
+
+    def running(self, name: str) -> RunningService:
+        """The service, ready to answer. Raises ServiceFailed, also when it has stopped since."""
+        if name not in self._known:
+            try:
+                self._known[name] = self._start(name)
+            except ServiceFailed as failure:
+                self._known[name] = failure
+        known = self._known[name]
+        if isinstance(known, ServiceFailed):
+            raise known
+        if not known.command.alive():
+            raise ServiceFailed(
+                f"Service {name!r} was running and has stopped by itself. Log: {known.log}. "
+                f"It ends with:\n{known.log_tail()}"
+            )
+        return known
+
+    def close(self) -> None:
+        self._running.close()
+
+    def _start(self, name: str) -> RunningService:
+        service = self._declared.get(name)
+        if service is None:
+            raise ServiceFailed(
+                f"The workflow declares no service {name!r}; it declares: "
+                f"{', '.join(sorted(self._declared)) or 'none'}."
+            )
+        for _ in range(STARTS):
+            started = ExitStack()
+            try:
+                running = self._launch(name, service, started)
+                self._wait_until_ready(running, service)
+            except _PortTaken:
+                started.close()
+                continue
+            except BaseException:
+                started.close()
+                raise
+            self._running.push(started)
+            return running
+        raise ServiceFailed(
+            f"Service {name!r} found its port taken {STARTS} times in a row. It must listen on "
+            f"$PORT, nothing else; its command is: {shown(service.run)}"
+        )
+
+    def _launch(self, name: str, service: Service, started: ExitStack) -> RunningService:
+        port = started.enter_context(_Port(self._ports)).number
+        variables = {**service.env, "PORT": str(port)}
+        log = self._logs / f"service-{name}.log"
+        command = started.enter_context(
+            self._sandbox.start(
+                argv(service.run),
+                cwd=self._checkout,
+                env={**self._variables, **variables},
+                readable=self._readable,
+                loopback_port=port,
+                log=log,
+            )
+        )
+        return RunningService(name, port, variables, log, command)
+
+    def _wait_until_ready(self, running: RunningService, service: Service) -> None:
+        seconds = service.ready.timeout
+        deadline = time.monotonic() + seconds
+        while True:
+            ready, seen = _probe(running, service.ready.path)
+            if not running.command.alive():
+                raise self._died(running, service)
+            if ready:
+                return
+            if self._cancelled():
+                raise ServiceFailed(f"Service {running.name!r}: the judging was cancelled.")
+            if time.monotonic() > deadline:
+                raise ServiceFailed(
+                    f"Service {running.name!r} was not ready after {seconds:g} s: {seen}. It must "
+                    f"listen on $PORT of {HOST}. Log: {running.log}. It ends with:\n"
+                    f"{running.log_tail()}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _died(self, running: RunningService, service: Service) -> Exception:
+        running.command.finish()
+        output = running.log_tail()
+        if "address already in use" in output.lower():
+            return _PortTaken()
+        return ServiceFailed(
+            f"Service {running.name!r} ended before it was ready. Command: {shown(service.run)}. "
+            f"Log: {running.log}. It ends with:\n{output}"
+        )
+
+
+def _probe(running: RunningService, path: str | None) -> tuple[bool, str]:
+    """Whether the service is ready, and what was seen."""
+    if path is None:
+        with socket.socket() as probe:
+            probe.settimeout(PROBE_SECONDS)
+            refused = probe.connect_ex((HOST, running.port))
+        return not refused, "nothing listens on its port" if refused else "it listens"
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(
+                running.url + path, timeout=PROBE_SECONDS, allow_redirects=False, stream=True
+            )
+            answer.close()
+    except requests.RequestException as error:
+        return False, f"GET {path} failed ({type(error).__name__})"
+    return answer.ok, f"GET {path} answered {answer.status_code}"
+
+
+class _Port:
+    """A free loopback port, kept from other judgings on this machine by a locked file."""
+
+    def __init__(self, locks: Path) -> None:
+        locks.mkdir(parents=True, exist_ok=True)
+        while True:
+            self.number = _free_port()
+            self._lock = locks / str(self.number)
+            self._file = self._lock.open("w")
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._file.close()
+                continue
+            return
+
+    def __enter__(self) -> "_Port":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.unlink(missing_ok=True)
+        self._file.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
