@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from functools import cached_property
 from typing import Any, TypeVar
 
 from conductor_app.domain import workflow_inputs, workflow_names, workflow_order, workflow_plan
@@ -21,7 +20,7 @@ from conductor_app.domain.workflow_checks import (
     SqlExpectation,
 )
 from conductor_app.domain.workflow_inputs import InputSpec, render
-from conductor_app.domain.workflow_plan import PlannedTask, full_key
+from conductor_app.domain.workflow_plan import PlannedTask
 from conductor_app.domain.workflow_problems import Problem, Surroundings
 from conductor_app.domain.workflow_template import (
     FAILURE_KINDS,
@@ -126,21 +125,6 @@ class Workflow(Template):
         rules = (*workflow_order.RULES, *workflow_names.RULES)
         return [problem for rule in rules for problem in rule(self, around)]
 
-    def all_agents(self, known: Mapping[str, AgentSpec]) -> dict[str, AgentSpec]:
-        """The known agents as this workflow overrides them, and its own."""
-        return workflow_plan.agents(self, known)
-
-    def phase(self, number: int) -> PhaseSpec:
-        return self.phases[number]
-
-    def task(self, key: str) -> TaskSpec:
-        """The task of a full key (`0/base-types`); raises KeyError."""
-        return self._tasks[key]
-
-    def milestone(self, key: str) -> MilestoneSpec:
-        """The milestone of a full key; raises KeyError."""
-        return self._milestones[key]
-
     @cached_property
     def _tasks(self) -> dict[str, TaskSpec]:
         return {f"{p.number}/{task.key}": task for p in self.phases for task in p.tasks}
@@ -148,20 +132,6 @@ class Workflow(Template):
     @cached_property
     def _milestones(self) -> dict[str, MilestoneSpec]:
         return {f"{p.number}/{each.key}": each for p in self.phases for each in p.milestones}
-
-    @cached_property
-    def _tasks(self) -> dict[str, TaskSpec]:
-        return {
-            full_key(phase.number, task.key): task for phase in self.phases for task in phase.tasks
-        }
-
-    @cached_property
-    def _milestones(self) -> dict[str, MilestoneSpec]:
-        return {
-            full_key(phase.number, milestone.key): milestone
-            for phase in self.phases
-            for milestone in phase.milestones
-        }
 
 
 def _named(known: Mapping[str, Part], key: str, missing: str) -> Part:
