@@ -1,0 +1,137 @@
+"""Recordings of agents' turns: where they lie, how they are read, what is wrong with a broken one.
+
+A recording is a JSON Lines file `<workflow>/<phase>-<task>.<attempt>.jsonl`: a header, then turns,
+each followed by one result for each of its calls (`finish` may go without). A result says what the
+real tool must answer: `ok` (a command is ok when it exits with 0), and if it matters `exit_code`
+and `contains`, a list of texts that the output holds.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from conductor_app.recording_lines import (
+    CorruptRecording,
+    Header,
+    Line,
+    ResultLine,
+    TurnLine,
+    read_lines,
+)
+
+BUILT_IN = Path(__file__).parent / "workflows" / "recordings"
+_FILE_NAME = re.compile(r"(?P<phase>\d+)-(?P<task>.+)\.(?P<attempt>[1-9]\d*)\.jsonl")
+
+
+@dataclass(frozen=True)
+class RecordedTurn:
+    """A turn, the line it stands on, and what is expected of its calls, by call id."""
+
+    line: int
+    said: TurnLine
+    expected: Mapping[str, ResultLine]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One attempt at one task, as it was recorded."""
+
+    file: Path
+    header: Header
+    turns: tuple[RecordedTurn, ...]
+
+
+def recording_file(workflow: str, task: str, attempt: int, root: Path = BUILT_IN) -> Path:
+    """Where the recording of `<phase>/<task>` lies; attempt is reported failures + 1."""
+    phase, _, key = task.partition("/")
+    return root / workflow / f"{phase}-{key}.{attempt}.jsonl"
+
+
+def recorded_attempts(workflow: str, root: Path = BUILT_IN) -> dict[str, tuple[int, ...]]:
+    """The recorded attempts of each task of the workflow, by task key; files are not opened."""
+    found: dict[str, list[int]] = {}
+    folder = root / workflow
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if match := _FILE_NAME.fullmatch(file.name):
+            found.setdefault(f"{match['phase']}/{match['task']}", []).append(int(match["attempt"]))
+    return {task: tuple(sorted(numbers)) for task, numbers in sorted(found.items())}
+
+
+def recorded_tasks(workflow: str, root: Path = BUILT_IN) -> set[str]:
+    """The keys of the tasks whose first attempt is recorded, such as `0/base-types`."""
+    return {task for task, numbers in recorded_attempts(workflow, root).items() if 1 in numbers}
+
+
+def last_recorded_phase(tasks: Mapping[int, set[str]], recorded: set[str]) -> int | None:
+    """The last phase that can be reached by replay, None when not even the first can.
+
+    `tasks` has for each phase the keys of those of its tasks that a connector carries out.
+    """
+    last = None
+    for phase in sorted(tasks):
+        if not tasks[phase] <= recorded:
+            break
+        last = phase
+    return last
+
+
+def read_recording(file: Path) -> Recording:
+    """The recording in the file; raises CorruptRecording with the line, FileNotFoundError."""
+    entries = list(read_lines(file))
+    if not entries:
+        raise CorruptRecording(file, 1, "the file is empty")
+    line, header = entries[0]
+    if not isinstance(header, Header):
+        raise CorruptRecording(file, line, "the first line must be the header, of type recording")
+    _check_place(file, header)
+    turns = tuple(_turns(file, entries[1:]))
+    if not turns or all(call.name != "finish" for call in turns[-1].said.tool_calls):
+        raise CorruptRecording(
+            file, entries[-1][0], "the last turn does not call finish, so the end is missing"
+        )
+    return Recording(file, header, turns)
+
+
+def _check_place(file: Path, header: Header) -> None:
+    told = recording_file(header.workflow, header.task, header.attempt, file.parent.parent)
+    if told != file:
+        raise CorruptRecording(
+            file, 1, f"by its header the file should be {told.parent.name}/{told.name}"
+        )
+
+
+def _turns(file: Path, entries: list[tuple[int, Line]]) -> Iterator[RecordedTurn]:
+    turn: RecordedTurn | None = None
+    expected: dict[str, ResultLine] = {}
+    for line, entry in entries:
+        if isinstance(entry, TurnLine):
+            if turn is not None:
+                yield _complete(file, turn)
+            expected = {}
+            turn = RecordedTurn(line, entry, expected)
+        elif isinstance(entry, ResultLine) and turn is not None:
+            if entry.id in expected:
+                raise CorruptRecording(file, line, f"call {entry.id} has a second result")
+            expected[entry.id] = entry
+        else:
+            raise CorruptRecording(file, line, "a turn is expected here")
+    if turn is not None:
+        yield _complete(file, turn)
+
+
+def _complete(file: Path, turn: RecordedTurn) -> RecordedTurn:
+    """The turn, after making sure that its calls and results belong together."""
+    calls = {call.id: call for call in turn.said.tool_calls}
+    if len(calls) != len(turn.said.tool_calls):
+        raise CorruptRecording(file, turn.line, "two calls of the turn have the same id")
+    if strangers := turn.expected.keys() - calls.keys():
+        raise CorruptRecording(
+            file,
+            turn.line,
+            f"a result is for {', '.join(sorted(strangers))}, but no call is",
+        )
+    for call in calls.values():
+        if call.id not in turn.expected and call.name != "finish":
+            raise CorruptRecording(file, turn.line, f"the result of call {call.id} is missing")
+    return turn

@@ -1,0 +1,94 @@
+"""What an agent is: the class to extend, what it is given, what it gives back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workers.connectors.base import Connector, Usage
+from workers.sandbox import Sandbox
+
+DEFAULT_DURATION_MS = 30_000.0
+
+
+@dataclass(frozen=True)
+class AgentTask:
+    """One task as its agent sees it; `failures` counts the attempts at it that failed so far."""
+
+    id: str
+    key: str
+    execution_id: str
+    workflow: str
+    phase: int
+    phase_name: str
+    agent: str
+    title: str
+    prompt: str = ""
+    produces: Sequence[str] = ()
+    timeout: float = 300.0
+    failures: int = 0
+    # What earlier attempts met (failures, conflicts) and lessons, by heading.
+    context: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def description(self) -> str:
+        return f"{self.title}\n\n{self.prompt}".strip()
+
+
+@dataclass
+class AgentContext:
+    """One attempt's surroundings.
+
+    `worktree` is None for a task without files; `deadline` is a time of `time.monotonic()`;
+    `artifacts` is the directory for the transcript and for outputs too long to show. `usage` and
+    `turns` grow while the agent works, so that an attempt that fails is accounted for as well.
+    """
+
+    worktree: Path | None
+    sandbox: Sandbox
+    connector: Connector | None
+    log: Callable[[str], None]
+    cancelled: Callable[[], bool]
+    deadline: float
+    artifacts: Path
+    usage: Usage = field(default_factory=Usage)
+    turns: int = 0
+
+
+@dataclass(frozen=True)
+class AgentResult:
+    """What the agent says that it did; Conductor's checks decide whether it is so."""
+
+    summary: str
+    usage: Usage = field(default_factory=Usage)
+    turns: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class BaseAgent(ABC):
+    """A named role that carries out tasks; extend it to do so in Python instead of by a connector.
+
+    An agent that a workflow names is made without arguments; if it sets no `agent_type` and `name`,
+    it gets those of the workflow.
+    """
+
+    agent_type: str = ""
+    name: str = ""
+    description: str = ""
+
+    @abstractmethod
+    def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
+        """Do the task within `context.worktree`; raises AttemptFailed when that is not possible."""
+
+    def get_capabilities(self, phase: int) -> list[str]:
+        """What the agent can do in this phase, in words."""
+        return []
+
+    def can_handle_task(self, task: AgentTask) -> bool:
+        return task.agent == self.agent_type
+
+    def estimate_task_duration(self, task: AgentTask) -> float:
+        """Milliseconds."""
+        return DEFAULT_DURATION_MS

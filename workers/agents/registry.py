@@ -1,0 +1,64 @@
+"""Finds the agent for a task: registered here, named by the workflow, or driven by a connector."""
+
+import importlib
+from collections.abc import Callable
+from typing import cast
+
+from conductor_app.domain.workflow_template import AgentSpec
+from workers.agents.base import BaseAgent
+from workers.agents.connector_agent import ConnectorAgent
+from workers.extensions import BrokenExtension, Extensions
+
+GROUP = "conductor.agents"
+
+
+class AgentRegistry:
+    """The agents written in Python that this process knows."""
+
+    def __init__(self) -> None:
+        self._registered: dict[str, BaseAgent] = {}
+        self._installed: Extensions[Callable[[], BaseAgent]] = Extensions(GROUP)
+
+    def register(self, agent: BaseAgent) -> None:
+        """Let this agent do every task for its `agent_type`, in place of what is declared."""
+        self._registered[agent.agent_type] = agent
+
+    def names(self) -> list[str]:
+        return sorted({*self._registered, *self._installed.names()})
+
+    def resolve(self, spec: AgentSpec) -> BaseAgent:
+        """The agent for tasks of this specification.
+
+        Raises UnknownExtension or BrokenExtension when the function it names can't be had.
+        """
+        if spec.name in self._registered:
+            return self._registered[spec.name]
+        if spec.function is None:
+            return ConnectorAgent(spec)
+        return _made(spec, self._function(spec.function))
+
+    def _function(self, name: str) -> Callable[[], BaseAgent]:
+        return _imported(name) if ":" in name else self._installed.find(name)
+
+
+def _imported(name: str) -> Callable[[], BaseAgent]:
+    module, _, attribute = name.partition(":")
+    try:
+        return cast(Callable[[], BaseAgent], getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BrokenExtension(
+            f"The agent function {name!r} could not be imported: {error}. "
+            "Install its package where the workers run, or correct `function` in the workflow."
+        ) from error
+
+
+def _made(spec: AgentSpec, function: Callable[[], BaseAgent]) -> BaseAgent:
+    agent = function()
+    if not isinstance(agent, BaseAgent):
+        raise BrokenExtension(
+            f"{spec.function!r} gives a {type(agent).__name__}, which is no BaseAgent. "
+            "Make it extend workers.agents.base.BaseAgent."
+        )
+    agent.agent_type = agent.agent_type or spec.name
+    agent.name = agent.name or f"agent-{spec.name}"
+    return agent

@@ -1,0 +1,101 @@
+"""The words that loop and connectors share: messages, turns, tool calls, results, usage."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from conductor_app.tool_specs import ToolSpec
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What turns cost: tokens (input includes what was read from the cache) and nano-USD."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cost_nano_usd: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cost_nano_usd + other.cost_nano_usd,
+        )
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A model's wish; the arguments are whatever it said, nothing is checked yet."""
+
+    id: str
+    name: str
+    arguments: Any = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What came of one tool call; `output` is already cut, the whole is in the file `kept`."""
+
+    call_id: str
+    ok: bool
+    output: str
+    exit_code: int | None = None
+    seconds: float = 0.0
+    kept: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """What the model reads: a command's exit code and duration come first."""
+        if self.exit_code is None:
+            return self.output
+        return f"exit code {self.exit_code} after {self.seconds:.2f} s\n{self.output}"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One entry of a conversation; a `tool` message answers every call of the turn before it."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A model's answer."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...]
+    usage: Usage
+    model: str
+
+
+LogCallback = Callable[[str], None]
+
+
+class Connector(Protocol):
+    """The way to a model, or to what stands for one, for the length of one attempt."""
+
+    name: str
+    # Whether turns reach a real model and may cost money.
+    live: bool
+
+    def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
+        """The next turn; raises AttemptFailed."""
+        ...
+
+    def observe(self, results: Sequence[ToolResult]) -> None:
+        """Told the results of a turn's calls as soon as they exist, also after the last turn."""
+        ...
+
+    def get_capabilities(self) -> list[str]: ...
+
+    def set_log_callback(self, callback: LogCallback) -> None: ...

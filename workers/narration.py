@@ -1,0 +1,44 @@
+"""Words the live log of an agent at work: one line is one line, whatever a model said."""
+
+import re
+from typing import Any
+
+from workers.connectors.base import ToolCall, ToolResult, Turn
+
+WIDTH = 160
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\].*?(\x07|\x1b\\)")
+_TELLING = ("command", "path", "pattern", "summary")
+
+
+def turn_line(number: int, turn: Turn) -> str:
+    said = one_line(turn.text) or f"{len(turn.tool_calls)} calls"
+    return f"turn {number} ({turn.model}): {said}"
+
+
+def call_line(call: ToolCall, result: ToolResult) -> str:
+    mark = "ok" if result.ok else "failed"
+    ending = mark if result.exit_code is None else f"exit code {result.exit_code}"
+    line = f"{call.name} {_telling(call.arguments)}".rstrip()
+    reason = "" if result.ok or result.exit_code is not None else f": {result.output}"
+    return one_line(f"  {line} [{ending}, {result.seconds:.2f} s]{reason}", keep_indent=True)
+
+
+def one_line(text: str, *, keep_indent: bool = False) -> str:
+    """Without terminal escapes, control characters and line ends, cut to a readable width."""
+    plain = _ESCAPES.sub("", text)
+    shown = "".join(letter if letter.isprintable() else " " for letter in plain)
+    joined = " ".join(shown.split())
+    if len(joined) > WIDTH:
+        joined = joined[: WIDTH - 1] + "…"
+    return f"  {joined}" if keep_indent else joined
+
+
+def _telling(arguments: Any) -> str:
+    """The argument that says most about a call."""
+    if not isinstance(arguments, dict):
+        return ""
+    for name in _TELLING:
+        if isinstance(arguments.get(name), str):
+            words = " ".join(arguments[name].split())
+            return words if len(words) <= WIDTH // 2 else words[: WIDTH // 2 - 1] + "…"
+    return ""

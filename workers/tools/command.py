@@ -1,0 +1,39 @@
+"""The tool run_command: a shell command in the worktree, confined, within the time that is left."""
+
+from typing import Any
+
+from workers.sandbox import CommandResult, Limits
+from workers.tools.workplace import Answer, ToolFault, Workplace
+
+DEFAULT_SECONDS = 120.0
+# Commands leave nothing behind that the task did not ask for, and never wait for a person.
+ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PAGER": "cat"}
+_ENDINGS = {
+    "cancelled": "Stopped: the task was cancelled.",
+    "memory": "Stopped: it used more memory than a command may.",
+    "processes": "Stopped: it started more processes than a command may.",
+}
+
+
+def run_command(arguments: dict[str, Any], place: Workplace) -> Answer:
+    seconds = min(float(arguments.get("timeout", DEFAULT_SECONDS)), place.seconds_left())
+    if seconds <= 0:
+        raise ToolFault("No time is left for commands.")
+    result = place.sandbox.run(
+        ("/bin/sh", "-c", arguments["command"]),
+        cwd=place.root,
+        limits=Limits(seconds=seconds),
+        env=ENVIRONMENT,
+        cancelled=place.cancelled,
+    )
+    if result.exit_code is not None:
+        return Answer(result.output, ok=result.exit_code == 0, exit_code=result.exit_code)
+    return Answer(f"{_ending(result)}\n{result.output}", ok=False)
+
+
+def _ending(result: CommandResult) -> str:
+    if result.timed_out:
+        return f"Stopped: not done after {result.duration:.1f} s."
+    reason = result.killed_by or "unknown"
+    after = f" After {result.duration:.2f} s."
+    return _ENDINGS.get(reason, f"Killed by {reason}.") + after

@@ -1,0 +1,82 @@
+"""The tools for files: list_dir, read_file, edit_file, write_file."""
+
+from typing import Any
+
+from workers.tools.beneath import list_entries, read_bytes, write_bytes
+from workers.tools.workplace import Answer, ToolFault, Workplace
+
+Arguments = dict[str, Any]
+
+
+def list_dir(arguments: Arguments, place: Workplace) -> Answer:
+    entries = list_entries(place.root, arguments["path"])
+    return Answer("\n".join(entries) if entries else "(empty)")
+
+
+def read_file(arguments: Arguments, place: Workplace) -> Answer:
+    path = arguments["path"]
+    text = _decoded(path, read_bytes(place.root, path), errors="replace")
+    if "start" not in arguments and "end" not in arguments:
+        return Answer(text)
+    lines = text.splitlines(keepends=True)
+    start, end = arguments.get("start", 1), arguments.get("end", len(lines))
+    if start > len(lines) or end < start:
+        raise ToolFault(
+            f"{path!r} has {len(lines)} lines; lines {start} to {end} are not among them."
+        )
+    return Answer("".join(lines[start - 1 : end]))
+
+
+def edit_file(arguments: Arguments, place: Workplace) -> Answer:
+    path, old, new = arguments["path"], arguments["old"], arguments["new"]
+    if old == new:
+        raise ToolFault("`old` and `new` are the same; nothing would change.")
+    text = _decoded(path, read_bytes(place.root, path), errors="strict")
+    count = text.count(old)
+    if count == 0:
+        raise ToolFault(
+            f"`old` does not occur in {path!r}; read the file and copy the text exactly."
+        )
+    if count > 1 and not arguments.get("replace_all", False):
+        raise ToolFault(
+            f"`old` occurs {count} times in {path!r}, at lines {_lines_of(text, old)}; "
+            "give more of the text around it, or set replace_all."
+        )
+    write_bytes(place.root, path, _encoded(text.replace(old, new)))
+    return Answer(f"Replaced {_counted(count, 'occurrence')} in {path}, at {_lines_of(text, old)}.")
+
+
+def write_file(arguments: Arguments, place: Workplace) -> Answer:
+    path, content = arguments["path"], arguments["content"]
+    is_new = write_bytes(place.root, path, _encoded(content))
+    lines = _counted(len(content.splitlines()), "line")
+    return Answer(f"{'Created' if is_new else 'Replaced'} {path}: {lines}.")
+
+
+def _decoded(path: str, content: bytes, *, errors: str) -> str:
+    if b"\0" in content:
+        raise ToolFault(f"{path!r} is not a text file ({len(content):,} bytes).")
+    try:
+        return content.decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        raise ToolFault(f"{path!r} is not UTF-8; edit it by a command.") from error
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ToolFault("The text holds half a surrogate pair, which no file can.") from error
+
+
+def _lines_of(text: str, piece: str, limit: int = 10) -> str:
+    numbers: list[str] = []
+    at = text.find(piece)
+    while at >= 0 and len(numbers) < limit:
+        numbers.append(str(text.count("\n", 0, at) + 1))
+        at = text.find(piece, at + len(piece))
+    return "line " + ", ".join(numbers) + (", ..." if at >= 0 else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,85 @@
+"""Searches the files beneath the current directory; a program of its own, run confined by `search`.
+
+A regular expression from a model can take for ever and would hold up the whole worker: so it runs
+in a process that can be killed. Standard library only, as the program is handed over as text.
+"""
+
+import fnmatch
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+
+MAX_MATCHES = 200
+MAX_ENTRIES = 50_000
+MAX_BYTES = 10_000_000
+MAX_LINE = 2_000
+
+
+def main() -> int:
+    wanted = json.loads(sys.argv[1])
+    try:
+        pattern = re.compile(wanted["pattern"])
+    except (re.error, RecursionError, OverflowError) as error:
+        print(f"The pattern is not a regular expression: {error}.")
+        return 2
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    found = 0
+    for path in files(wanted["path"], wanted["glob"]):
+        for number, line in lines(path):
+            if pattern.search(line[:MAX_LINE]):
+                found += 1
+                if found > MAX_MATCHES:
+                    print(f"... more than {MAX_MATCHES} matches; narrow the search.")
+                    return 0
+                print(f"{path}:{number}: {line[:MAX_LINE]}")
+    if not found:
+        print("No match.")
+    return 0
+
+
+def files(start: str, glob: str) -> Iterator[str]:
+    if os.path.isfile(start):
+        yield start
+        return
+    entries = 0
+    for directory, folders, names in os.walk(start):
+        folders[:] = sorted(name for name in folders if name.casefold() != ".git")
+        entries += len(folders) + len(names)
+        if entries > MAX_ENTRIES:
+            print(f"... more than {MAX_ENTRIES} files; name a directory.")
+            return
+        for name in sorted(names):
+            path = os.path.normpath(os.path.join(directory, name))
+            if name.casefold() != ".git" and fits(path, glob):
+                yield path
+
+
+def fits(path: str, glob: str) -> bool:
+    """`*.py` is about the name, `src/*.py` about the path; `**/` may also stand for nothing."""
+    if not glob:
+        return True
+    if "/" not in glob:
+        return fnmatch.fnmatchcase(os.path.basename(path), glob)
+    return fnmatch.fnmatchcase(path, glob) or fnmatch.fnmatchcase(path, glob.replace("**/", ""))
+
+
+def lines(path: str) -> Iterator[tuple[int, str]]:
+    """Nothing for what is not a text file of a sensible size of its own."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return
+    with open(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_size > MAX_BYTES:
+            return
+        content = file.read()
+    if b"\0" not in content:
+        yield from enumerate(content.decode("utf-8", "replace").splitlines(), start=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Performs a turn's tool calls: exactly one result for each, whatever happens."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+from conductor_app.errors import EnvironmentProblem
+from conductor_app.tool_specs import TOOLS, ToolSpec
+from workers.connectors.base import ToolCall, ToolResult
+from workers.failures import AttemptFailed, FailureKind
+from workers.tools.arguments import problems, usage
+from workers.tools.output import cut, file_name
+from workers.tools.performers import PERFORMERS
+from workers.tools.workplace import Answer, ToolFault, Workplace
+
+PARALLEL_READS = 4
+FINISH = "finish"
+GAVE_UP = "failed"
+Numbered = tuple[int, ToolCall]
+
+
+class Toolbox:
+    """The tools that one attempt may use."""
+
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
+        self._performed = 0
+        self.specs: tuple[ToolSpec, ...] = tuple(
+            spec for spec in TOOLS.values() if place.worktree is not None or not spec.needs_files
+        )
+        self._offered = {spec.name: spec for spec in self.specs}
+
+    def perform(self, calls: Sequence[ToolCall]) -> tuple[ToolResult, ...]:
+        """The results in the order of the calls.
+
+        Reads next to each other run at the same time, everything else in order, `finish` after all.
+        """
+        numbered = list(enumerate(calls, start=self._performed + 1))
+        self._performed += len(calls)
+        results: dict[int, ToolResult] = {}
+        work = [each for each in numbered if each[1].name != FINISH]
+        for is_read, group in groupby(work, key=self._is_read):
+            perform = self._together if is_read else self._in_order
+            results.update(perform(list(group)))
+        for number, call in numbered:
+            if call.name == FINISH:
+                results[number] = self._finish(call, list(results.values()))
+        return tuple(results[number] for number, _ in numbered)
+
+    def _together(self, group: list[Numbered]) -> list[tuple[int, ToolResult]]:
+        with ThreadPoolExecutor(min(PARALLEL_READS, len(group))) as pool:
+            return list(pool.map(self._result, group))
+
+    def _in_order(self, group: list[Numbered]) -> list[tuple[int, ToolResult]]:
+        return [self._result(each) for each in group]
+
+    def _is_read(self, numbered: Numbered) -> bool:
+        spec = self._offered.get(numbered[1].name)
+        return spec is not None and spec.read_only
+
+    def _finish(self, call: ToolCall, others: list[ToolResult]) -> ToolResult:
+        """Not when the model can't know yet that something it did in this turn went wrong."""
+        answer = self._answer(call)
+        gave_up = answer.ok and call.arguments.get("status") == GAVE_UP
+        if answer.ok and not gave_up and not all(other.ok for other in others):
+            answer = Answer(
+                "Not finished: another call of this turn failed; see to it, then finish.", ok=False
+            )
+        return ToolResult(call.id, answer.ok, answer.output)
+
+    def _result(self, numbered: Numbered) -> tuple[int, ToolResult]:
+        number, call = numbered
+        started = time.monotonic()
+        answer = self._answer(call)
+        seconds = time.monotonic() - started
+        keep_as = self._place.artifacts / file_name(number, call.name)
+        output, kept = cut(answer.output, keep_as)
+        return number, ToolResult(call.id, answer.ok, output, answer.exit_code, seconds, kept)
+
+    def _answer(self, call: ToolCall) -> Answer:
+        """Every fault becomes an answer: the model reads it and does better."""
+        try:
+            return self._perform(call)
+        except ToolFault as fault:
+            return Answer(str(fault), ok=False)
+        except EnvironmentProblem as error:
+            # Not the model's fault, and nothing that it could do about it.
+            raise AttemptFailed(FailureKind.SANDBOX_UNAVAILABLE, error.message) from error
+        except Exception as error:
+            return Answer(f"{call.name} failed: {type(error).__name__}: {error}", ok=False)
+
+    def _perform(self, call: ToolCall) -> Answer:
+        spec = self._offered.get(call.name)
+        if spec is None:
+            raise ToolFault(
+                f"There is no tool {call.name!r}; there are {', '.join(self._offered)}."
+            )
+        if wrong := problems(spec, call.arguments):
+            raise ToolFault(f"Not done: {'; '.join(wrong)}. {spec.name} takes {usage(spec)}.")
+        if self._place.cancelled():
+            raise ToolFault("Not done: the task was cancelled.")
+        if self._place.seconds_left() <= 0:
+            raise ToolFault("Not done: the time of the task is over.")
+        if call.name == FINISH:
+            return Answer("Finished; Conductor checks the work now.")
+        return PERFORMERS[call.name](call.arguments, self._place)

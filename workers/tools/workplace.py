@@ -1,0 +1,41 @@
+"""What tools work on: the worktree, the sandbox, the time that is left, and how they answer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.sandbox import Sandbox
+
+
+class ToolFault(Exception):
+    """A call could not be carried out; the sentence tells the model what to do instead."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One attempt's surroundings, as far as tools need them; `deadline` by `time.monotonic()`."""
+
+    worktree: Path | None
+    sandbox: Sandbox
+    artifacts: Path
+    cancelled: Callable[[], bool]
+    deadline: float
+
+    @property
+    def root(self) -> Path:
+        if self.worktree is None:
+            raise ToolFault("This task has no files; do it without, and call finish.")
+        return self.worktree
+
+    def seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a tool did, in full; `exit_code` for commands only."""
+
+    output: str
+    ok: bool = True
+    exit_code: int | None = None

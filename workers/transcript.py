@@ -1,0 +1,49 @@
+"""The transcript of an attempt: JSON Lines, turns and results in a recording's words."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from workers.connectors.base import ToolResult, Turn
+
+FILE_NAME = "transcript.jsonl"
+
+
+class Transcript:
+    """Appends whole turns to `transcript.jsonl` in the artifacts directory."""
+
+    def __init__(self, artifacts: Path, header: dict[str, Any]) -> None:
+        artifacts.mkdir(parents=True, exist_ok=True)
+        self._file = artifacts / FILE_NAME
+        self._append([{"type": "transcript", **header}])
+
+    def turn(self, turn: Turn, results: Sequence[ToolResult]) -> None:
+        usage = asdict(turn.usage)
+        calls = [asdict(call) for call in turn.tool_calls]
+        said = {"type": "turn", "text": turn.text, "tool_calls": calls}
+        self._append(
+            [{**said, "usage": usage, "model": turn.model}, *(_result(each) for each in results)]
+        )
+
+    def end(self, outcome: str, words: str) -> None:
+        self._append([{"type": "end", "outcome": outcome, "message": words}])
+
+    def _append(self, entries: list[dict[str, Any]]) -> None:
+        lines = "".join(json.dumps(entry, default=str) + "\n" for entry in entries)
+        # One write, so that a worker that dies leaves whole turns.
+        with self._file.open("ab", buffering=0) as file:
+            file.write(lines.encode())
+
+
+def _result(result: ToolResult) -> dict[str, Any]:
+    return {
+        "type": "result",
+        "id": result.call_id,
+        "ok": result.ok,
+        "exit_code": result.exit_code,
+        "seconds": round(result.seconds, 3),
+        "output": result.output,
+        "kept": result.kept.name if result.kept else None,
+    }
