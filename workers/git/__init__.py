@@ -1,0 +1,1 @@
+"""Git as Conductor uses it: the git program with fixed arguments, refs by compare-and-swap."""

@@ -1,0 +1,85 @@
+"""Where an execution's repository is: a directory on this machine, or the URL of a remote."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from workers.git.errors import InvalidLocation, NotARepository
+from workers.git.names import branch_ref
+from workers.git.program import REMOTE_SECONDS, Git, execute, failure
+from workers.git.refs import RemoteRefs
+from workers.git.turns import turn
+
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
+_SSH = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:].*")
+SCHEMES = frozenset({"file", "git", "http", "https", "ssh"})
+
+
+def is_url(location: str) -> bool:
+    """Raises InvalidLocation for what git could take for an option, a helper or a command."""
+    if location.startswith("-") or "::" in location or not location.isprintable() or not location:
+        raise InvalidLocation(
+            f"{location!r} is not the path or the URL of a repository; use a directory, or a URL "
+            f"beginning with {', '.join(sorted(SCHEMES))} or user@host:path."
+        )
+    url = _URL.fullmatch(location)
+    if url and url["scheme"].lower() not in SCHEMES:
+        raise InvalidLocation(
+            f"{url['scheme']}:// is not a protocol that Conductor uses; use one of "
+            f"{', '.join(sorted(SCHEMES))}."
+        )
+    return bool(url or _SSH.fullmatch(location))
+
+
+def local(path: Path) -> tuple[Git, Git]:
+    """The repository that holds this directory: what all its worktrees share, and this one of it.
+
+    Raises NotARepository with the way out.
+    """
+    if not path.is_dir():
+        raise NotARepository(f"{path} is not a directory; give the path of a git repository.")
+    questions = ("--git-common-dir", "--git-dir", "--is-inside-work-tree")
+    answer = execute(("rev-parse", "--path-format=absolute", *questions), {}, cwd=path)
+    if not answer.ok:
+        raise _not_a_repository(path, answer.errors)
+    shared, own, inside = answer.output.splitlines()
+    if inside != "true":
+        return Git(Path(shared)), Git(Path(own))
+    top = execute(("rev-parse", "--show-toplevel"), {}, cwd=path).output.removesuffix("\n")
+    return Git(Path(shared)), Git(Path(own), Path(top))
+
+
+def mirror(url: str, home: Path) -> Git:
+    """A bare mirror of the remote, made when it is first needed, shared by all executions."""
+    name = hashlib.sha256(url.encode()).hexdigest()[:24]
+    git = Git(home / "repositories" / f"{name}.git")
+    git.git_dir.mkdir(parents=True, exist_ok=True)
+    with turn(git.git_dir):
+        if not (git.git_dir / "HEAD").exists():
+            git.run("init", "--quiet", "--bare", str(git.git_dir))
+    RemoteRefs(git, url).refresh()
+    _follow_head(git, url)
+    return git
+
+
+def _follow_head(git: Git, url: str) -> None:
+    """HEAD of the mirror names the remote's own default branch."""
+    command = ("ls-remote", "--symref", "--end-of-options", url, "HEAD")
+    answer = git.ask(*command, seconds=REMOTE_SECONDS)
+    if not answer.ok:
+        raise failure(command, answer)
+    head = re.match(r"ref: refs/heads/(\S+)\tHEAD", answer.output)
+    if head:
+        git.run("symbolic-ref", "HEAD", branch_ref(head[1]))
+
+
+def _not_a_repository(path: Path, said: str) -> NotARepository:
+    if "dubious ownership" in said:
+        return NotARepository(
+            f"{path} belongs to another user, so git refuses to work there. Run Conductor as the "
+            f"repository's owner, or give the directory to the user that runs it."
+        )
+    return NotARepository(
+        f"{path} is not a git repository. Make it one: `git init`, then commit what is there "
+        "(`git add -A && git commit -m 'Start'`)."
+    )

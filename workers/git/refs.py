@@ -1,0 +1,110 @@
+"""Refs of the execution's repository, moved by compare-and-swap: here, or in a remote."""
+
+from typing import Protocol
+
+from workers.git.program import REMOTE_SECONDS, Answer, Git, failure
+from workers.git.turns import turn
+
+ABSENT = "0" * 40
+
+
+class Refs(Protocol):
+    """Where the branches of an execution live. `None` stands for a ref that does not exist."""
+
+    def read(self, ref: str) -> str | None:
+        """The commit that the ref names now; afterwards it can be read from the git directory."""
+
+    def swap(self, ref: str, new: str, old: str | None) -> bool:
+        """Move the ref from `old` to `new`; False when it was not at `old` any more."""
+
+    def put(self, ref: str, new: str) -> None:
+        """Set a ref that only its writer ever writes."""
+
+    def refresh(self) -> None:
+        """Learn what others have published."""
+
+
+class LocalRefs:
+    """The refs of the git directory itself."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+
+    def read(self, ref: str) -> str | None:
+        return read_local(self._git, ref)
+
+    def swap(self, ref: str, new: str, old: str | None) -> bool:
+        command = ("update-ref", "--end-of-options", ref, new, old or ABSENT)
+        return _settled(self, ref, new, old, command, self._git.ask(*command))
+
+    def put(self, ref: str, new: str) -> None:
+        self._git.run("update-ref", "--end-of-options", ref, new)
+
+    def refresh(self) -> None:
+        """Others publish into this same git directory."""
+
+
+class RemoteRefs:
+    """The refs of a remote; the git directory is a mirror of it."""
+
+    def __init__(self, git: Git, url: str) -> None:
+        self._git = git
+        self._url = url
+
+    def read(self, ref: str) -> str | None:
+        listed = self._git.run(
+            "ls-remote", "--end-of-options", self._url, ref, seconds=REMOTE_SECONDS
+        )
+        for line in listed.splitlines():
+            commit, _, name = line.partition("\t")
+            if name == ref:
+                if read_local(self._git, commit) is None:
+                    self._fetch(f"+{ref}:{ref}")
+                return commit
+        return None
+
+    def swap(self, ref: str, new: str, old: str | None) -> bool:
+        lease = f"--force-with-lease={ref}:{old or ''}"
+        command = ("push", "--quiet", lease, "--end-of-options", self._url, f"{new}:{ref}")
+        answer = self._git.ask(*command, seconds=REMOTE_SECONDS)
+        return _settled(self, ref, new, old, command, answer)
+
+    def put(self, ref: str, new: str) -> None:
+        self._git.run(
+            *("push", "--quiet", "--force", "--end-of-options", self._url, f"{new}:{ref}"),
+            seconds=REMOTE_SECONDS,
+        )
+        with turn(self._git.git_dir):
+            self._git.run("update-ref", "--end-of-options", ref, new)
+
+    def refresh(self) -> None:
+        kinds = ("refs/heads/*", "refs/tags/*", "refs/conductor/attempts/*")
+        self._fetch(*(f"+{kind}:{kind}" for kind in kinds))
+
+    def _fetch(self, *refspecs: str) -> None:
+        options = ("--quiet", "--no-auto-gc", "--no-write-fetch-head", "--no-tags")
+        # Two fetches into one mirror would trip over each other's refs.
+        with turn(self._git.git_dir):
+            self._git.run(
+                *("fetch", *options, "--end-of-options", self._url, *refspecs),
+                seconds=REMOTE_SECONDS,
+            )
+
+
+def read_local(git: Git, ref: str) -> str | None:
+    answer = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    return answer.output.strip() if answer.ok else None
+
+
+def _settled(
+    refs: Refs, ref: str, new: str, old: str | None, command: tuple[str, ...], answer: Answer
+) -> bool:
+    """Whether the ref has moved. A failure proves nothing, so the ref itself is asked."""
+    if answer.ok:
+        return True
+    current = refs.read(ref)
+    if current == new:
+        return True
+    if current != old:
+        return False
+    raise failure(command, answer)

@@ -1,0 +1,92 @@
+"""One attempt's own copy of the project: changed by its agent, committed by Conductor.
+
+An agent's commands can't read the repository's git directory, and the `.git` file in the worktree
+is never obeyed: every git command here names the git directory itself.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers import crash
+from workers.git.merging import tree_of
+from workers.git.messages import compose
+from workers.git.names import checked_hidden
+from workers.git.program import Git
+from workers.git.refs import Refs
+from workers.git.removal import remove_tree
+
+GITLINK = "160000"
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """`base` is the commit that the attempt started from."""
+
+    path: Path
+    base: str
+    git: Git
+    refs: Refs
+
+    def head(self) -> str:
+        """The attempt's latest commit; `base` while there is none."""
+        return self.git.run("rev-parse", "--verify", "HEAD")
+
+    def changed(self) -> bool:
+        """Whether anything differs from `base`, committed or not."""
+        return self.head() != self.base or self.uncommitted()
+
+    def uncommitted(self) -> bool:
+        return bool(self.git.run("status", "--porcelain", "-z", "--ignore-submodules=all"))
+
+    def commit(self, message: str, trailers: Mapping[str, str]) -> str:
+        """Commit all that is there, and return the commit; the latest one if nothing changed."""
+        parent = self.head()
+        self._stage()
+        tree = self.git.run("write-tree")
+        if tree == tree_of(self.git, parent):
+            return parent
+        text = compose(message, trailers)
+        commit = self.git.run("commit-tree", tree, "-p", parent, "-F", "-", text=text)
+        self.git.run("update-ref", "--no-deref", "HEAD", commit, parent)
+        return commit
+
+    def publish(self, ref: str) -> None:
+        """Put the latest commit where judging and integration find it, on any machine."""
+        crash.point("publish.before")
+        self.refs.put(checked_hidden(ref), self.head())
+        crash.point("publish.after")
+
+    def diffstat(self) -> str:
+        """Which files the commits changed, and by how many lines."""
+        return self.git.run(
+            *("diff", "--stat", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all"),
+            *("--end-of-options", self.base, "HEAD"),
+        )
+
+    def _stage(self) -> None:
+        """Everything that isn't ignored; repositories that the agent made inside count as files."""
+        if self.git.ask("add", "--all").ok and not self._new_repositories():
+            return
+        self._absorb_repositories()
+        self.git.run("read-tree", "HEAD")
+        self.git.run("add", "--all")
+
+    def _new_repositories(self) -> bool:
+        """Git would record the mere name of a commit there, and lose the files."""
+        changes = self.git.run(
+            *("diff-index", "--cached", "--raw", "-z", "--no-renames", "HEAD"),
+        )
+        modes = [field.split()[:2] for field in changes.split("\0") if field.startswith(":")]
+        return any(new == GITLINK and old != f":{GITLINK}" for old, new in modes)
+
+    def _absorb_repositories(self) -> None:
+        for place, directories, files in os.walk(self.path):
+            if Path(place) != self.path and ".git" in directories:
+                remove_tree(Path(place, ".git"))
+                directories.remove(".git")
+            elif Path(place) != self.path and ".git" in files:
+                Path(place, ".git").unlink()
+            elif Path(place) == self.path and ".git" in directories:
+                directories.remove(".git")

@@ -1,0 +1,106 @@
+"""The worktrees of all attempts on one repository: made, kept when unfinished, removed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workers import crash
+from workers.git.errors import GitFailed
+from workers.git.names import attempt_ref, checked, kept_ref
+from workers.git.program import Git
+from workers.git.refs import Refs, read_local
+from workers.git.removal import remove_tree
+from workers.git.turns import turn
+from workers.git.worktree import Worktree
+
+BASE = "refs/worktree/base"
+
+
+class Worktrees:
+    """Worktrees under `home`, registered in the repository as git does it, locked against its
+    owner's `git worktree prune`. The owner's own worktrees are never touched."""
+
+    def __init__(self, git: Git, refs: Refs, home: Path) -> None:
+        self._git = git
+        self._refs = refs
+        self._home = home / "worktrees"
+
+    @contextmanager
+    def lend(self, attempt: str, commit: str) -> Iterator[Worktree]:
+        """A worktree at `commit`. At the end unpublished work is kept, then all is removed."""
+        path = self._home / checked(attempt)
+        self._discard(attempt)
+        worktree = self._add(path, commit)
+        crash.point("worktree.after_add")
+        try:
+            yield worktree
+        finally:
+            self._discard(attempt)
+
+    def prune(self, alive: set[str]) -> list[str]:
+        """Keep and remove what attempts left that no longer live; their ids."""
+        left = sorted(set(self._registered()) - alive)
+        failures = []
+        for attempt in left:
+            try:
+                self._discard(attempt)
+            except (GitFailed, OSError) as failure:
+                failures.append(f"{attempt}: {failure}")
+        if failures:
+            raise GitFailed(f"Worktrees could not be removed: {'; '.join(failures)}")
+        return left
+
+    def _add(self, path: Path, commit: str) -> Worktree:
+        self._home.mkdir(parents=True, exist_ok=True)
+        remove_tree(path)
+        with turn(self._git.git_dir):
+            crash.point("worktree.before_add")
+            self._git.run(
+                *("worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock"),
+                *("--end-of-options", str(path), commit),
+            )
+        git = Git(self._registered()[path.name], path)
+        git.run("reset", "--quiet", "--hard")
+        # A ref of this worktree alone. While it is missing there is nothing to keep.
+        git.run("update-ref", BASE, commit)
+        return Worktree(path, commit, git, self._refs)
+
+    def _discard(self, attempt: str) -> None:
+        """Keep what has not been published, then remove the worktree; fine when there is none."""
+        registration = self._registered().get(attempt)
+        if registration is None:
+            return
+        path = self._home / attempt
+        self._keep(attempt, registration, path)
+        crash.point("worktree.before_remove")
+        remove_tree(path)
+        with turn(self._git.git_dir):
+            # Last: as long as it stands, a successor finds what is left to do.
+            remove_tree(registration)
+        crash.point("worktree.after_remove")
+
+    def _keep(self, attempt: str, registration: Path, path: Path) -> None:
+        git = Git(registration, path)
+        base = read_local(git, BASE)
+        if base is None or not path.is_dir():
+            return
+        # What a git that was killed here has left; nobody else works in this worktree now.
+        (registration / "index.lock").unlink(missing_ok=True)
+        worktree = Worktree(path, base, git, self._refs)
+        head = worktree.commit(f"Unfinished work of attempt {attempt}", {})
+        if head not in (base, read_local(git, attempt_ref(attempt))):
+            self._git.run("update-ref", "--end-of-options", kept_ref(attempt), head)
+        crash.point("worktree.after_keep")
+
+    def _registered(self) -> dict[str, Path]:
+        """Attempt ids of this repository's worktrees under `home`, with their registrations."""
+        found = {}
+        home = self._home.resolve()
+        for registration in (self._git.git_dir / "worktrees").glob("*"):
+            try:
+                path = Path((registration / "gitdir").read_text().strip()).parent
+            except FileNotFoundError:
+                continue  # another attempt's, removed at this moment
+            if path.parent.resolve() == home:
+                found[path.name] = registration
+        return found
