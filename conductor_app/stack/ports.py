@@ -1,0 +1,44 @@
+"""Which port the API gets: the wanted one, or the next that is free."""
+
+import socket
+
+from conductor_app.errors import EnvironmentProblem
+from conductor_app.settings import Settings
+
+ATTEMPTS = 100
+
+
+class PortInUse(EnvironmentProblem):
+    """The port is in use by another program."""
+
+    code = "port_in_use"
+
+
+def choose_port(settings: Settings) -> int:
+    """The settings' port if free; the next free one unless somebody chose the port on purpose."""
+    if is_free(settings.host, settings.port):
+        return settings.port
+    if "port" in settings.model_fields_set:
+        raise PortInUse(
+            f"Port {settings.port} of {settings.host} is in use by another program. "
+            "Stop that program, or unset CONDUCTOR_PORT to get the next free one."
+        )
+    for port in range(settings.port + 1, settings.port + ATTEMPTS):
+        if is_free(settings.host, port):
+            return port
+    raise PortInUse(
+        f"Ports {settings.port} to {port} of {settings.host} are all in use. "
+        "Choose a free one with CONDUCTOR_PORT."
+    )
+
+
+def is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # A server that ended a moment ago leaves the port waiting; that is no other program.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,78 @@
+"""Waits until a started stack answers as ready, or says which program keeps it from that."""
+
+import http.client
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from conductor_app.stack.embedded import RunningStack
+from conductor_app.stack.supervision import StackProblem
+from conductor_app.stack.supervisor_client import ProgramState
+
+READY_PATH = "/api/v1/health/ready"
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.05
+# A program that ends this often right after its start has something wrong with it.
+EARLY_ENDS_ALLOWED = 2
+LOG_LINES_SHOWN = 12
+
+Progress = Callable[[dict[str, ProgramState]], None]
+
+
+def wait_until_ready(
+    stack: RunningStack, progress: Progress = lambda _: None, seconds: float = READY_SECONDS
+) -> None:
+    """Return once every program runs and the API is ready. Raises StackProblem."""
+    deadline = time.monotonic() + seconds
+    early_ends: dict[str, set[int]] = defaultdict(set)
+    while True:
+        states = stack.supervisor().states()
+        progress(states)
+        if all(state.runs for state in states.values()) and is_ready(stack):
+            return
+        for state in filter(lambda state: state.ended, states.values()):
+            early_ends[state.name].add(state.stopped)
+            if len(early_ends[state.name]) > EARLY_ENDS_ALLOWED:
+                raise StackProblem(_ends_again_and_again(stack, state))
+            if state.stopped == 0:
+                raise StackProblem(f"`{state.name}` can't be started: {state.problem}.")
+        if time.monotonic() > deadline:
+            raise StackProblem(_not_ready(stack, states, seconds))
+        time.sleep(POLL_SECONDS)
+
+
+def is_ready(stack: RunningStack) -> bool:
+    connection = http.client.HTTPConnection(stack.reachable_host, stack.port, timeout=5)
+    try:
+        connection.request("GET", READY_PATH)
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False  # Not listening yet.
+    finally:
+        connection.close()
+
+
+def _ends_again_and_again(stack: RunningStack, state: ProgramState) -> str:
+    log = stack.logs / f"{state.name}.log"
+    return (
+        f"`{state.name}` ends again and again right after its start. The end of its log ({log}):\n"
+        f"{tail(log)}\nMend what it says, or run `conductor doctor`, and try again."
+    )
+
+
+def _not_ready(stack: RunningStack, states: dict[str, ProgramState], seconds: float) -> str:
+    waiting = ", ".join(f"{state.name} {state.state.lower()}" for state in states.values())
+    log = stack.logs / "api.log"
+    return (
+        f"The API was not ready within {seconds:g} s ({waiting}). The end of its log ({log}):\n"
+        f"{tail(log)}"
+    )
+
+
+def tail(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return "  (it wrote nothing)"
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES_SHOWN:]) or "  (it wrote nothing)"
