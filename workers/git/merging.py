@@ -1,6 +1,6 @@
 """Merges without a working tree: three trees in, one tree or the conflicts out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.git.program import Git, failure
 
@@ -29,7 +29,11 @@ def merge(git: Git, base: str, ours: str, theirs: str) -> str | Conflict:
     if answer.code not in (0, 1):
         raise failure(command, answer)
     tree, *rest = answer.output.split("\0")
-    return tree if answer.ok else _conflict(git, tree, rest)
+    if answer.ok:
+        return tree
+    conflict = _conflict(git, tree, rest)
+    detail = conflict.detail.replace(sides[0], "on the branch").replace(sides[1], "this work")
+    return replace(conflict, detail=detail)
 
 
 def tree_of(git: Git, revision: str) -> str:
