@@ -1,4 +1,4 @@
-"""Every state and every allowed transition, once, as data; the README's diagram is drawn from here."""
+"""Every state and every allowed transition, once, as data; the README's diagram comes from here."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,0 +1,118 @@
+"""The composition root: Settings in, everything wired out; nothing is wired at import."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from conductor_app.engine.sweep import Timing
+from conductor_app.queue import CeleryQueue, Queue
+from conductor_app.settings import Settings
+from conductor_app.store.database import Database, Transaction
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """What every process works with: settings, the database, the queue."""
+
+    settings: Settings
+    database: Database
+    queue: Queue
+
+    def transaction(self) -> contextlib.AbstractContextManager[Transaction]:
+        return self.database.transaction()
+
+    def read(self) -> contextlib.AbstractContextManager[Transaction]:
+        return self.database.read()
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(
+            tick=int(self.settings.tick_seconds * 1000),
+            lease=self.lease_ms,
+            hint_lost=int(self.settings.hint_lost_seconds * 1000),
+        )
+
+    @property
+    def lease_ms(self) -> int:
+        return int(self.settings.lease_seconds * 1000)
+
+    def close(self) -> None:
+        self.database.close()
+        self.queue.close()
+
+
+def connect(settings: Settings, queue: Queue | None = None) -> Conductor:
+    """A Conductor on the database and broker of the settings."""
+    chosen = queue if queue is not None else CeleryQueue(celery_app(settings))
+    database = Database(
+        settings.database_url,
+        settings.signing_key(),
+        chosen,
+        pool_size=settings.database_pool_size,
+    )
+    return Conductor(settings, database, chosen)
+
+
+@contextlib.contextmanager
+def connected(settings: Settings, queue: Queue | None = None) -> Iterator[Conductor]:
+    conductor = connect(settings, queue)
+    try:
+        yield conductor
+    finally:
+        conductor.close()
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The Celery application that both sides use: JSON only, no results, hints by priority."""
+    from celery import Celery
+
+    app = Celery("conductor", set_as_current=False)
+    app.conf.update(celery_settings(settings))
+    return app
+
+
+def celery_settings(settings: Settings) -> dict[str, object]:
+    """Celery's settings; the reason for each is the trap that it avoids."""
+    url = settings.celery_broker_url
+    common: dict[str, object] = {
+        "broker_url": url,
+        "broker_connection_retry_on_startup": True,
+        # Never give up: the database keeps what the broker can't.
+        "broker_connection_max_retries": None,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "event_serializer": "json",
+        # The row says how a job ended; a result would be a second truth.
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        # Early acknowledgement: a lost message is sent again by the tick, a kept one can't loop.
+        "task_acks_late": False,
+        "worker_prefetch_multiplier": 1,
+        "task_default_queue": "system",
+        "task_send_sent_event": False,
+        "worker_send_task_events": True,
+        "worker_hijack_root_logger": False,
+        "timezone": "UTC",
+    }
+    if url.startswith(("amqp", "pyamqp")):
+        common["task_queue_max_priority"] = 9
+        return common
+    common["broker_transport_options"] = {
+        "priority_steps": list(range(10)),
+        "queue_order_strategy": "priority",
+        "sep": ":",
+        # A connection that a black hole swallowed is noticed; a worker is never deaf for long.
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": not url.startswith("redis+socket"),
+        "health_check_interval": 5,
+        # Longer than any attempt: redelivery is the tick's business.
+        "visibility_timeout": 7 * 24 * 3600,
+    }
+    return common

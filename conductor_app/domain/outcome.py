@@ -1,0 +1,139 @@
+"""The closed set of ways in which a job can end, as its worker reports them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt used: tokens, and money in nano-USD."""
+
+    turns: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cost_nano_usd: int = 0
+
+
+NOTHING_USED = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One check's verdict with its evidence; `role` is task, milestone, exit or test."""
+
+    role: str
+    subject: str
+    name: str
+    kind: str
+    verdict: str
+    message: str
+    evidence: dict[str, Any]
+    # The task to open again when this check fails, where the template names one.
+    reopens: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The attempt did its work and its checks passed; `commit` only when it changed something."""
+
+    summary: str = ""
+    commit: str | None = None
+    tree: str | None = None
+    usage: Usage = NOTHING_USED
+    judgements: tuple[Judgement, ...] = ()
+    sandbox: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed and says how; the retry policy decides what follows."""
+
+    kind: str
+    message: str
+    detail: str = ""
+    retryable: bool = True
+    usage: Usage = NOTHING_USED
+    judgements: tuple[Judgement, ...] = ()
+    sandbox: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The worker is draining and gives the job back at no cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The worker saw the request to cancel and stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integrated:
+    """The attempt's commit is on the execution branch."""
+
+    commit: str
+    tip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """The commit does not merge with what others integrated meanwhile."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The attempt's commit can't be read any more: the task is done again."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A check run ended; every verdict is there."""
+
+    judgements: tuple[Judgement, ...]
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpointed:
+    """The execution branch exists and is tagged."""
+
+    commit: str
+    tag: str
+    hooks: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The branch has the tree of the checkpoint again."""
+
+    tip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The infrastructure failed (git, disk, network), not the work: the job runs again."""
+
+    message: str
+    detail: str = ""
+    # Nothing will get better by itself: the execution pauses until a person has seen to it.
+    critical: bool = False
+
+
+Outcome = (
+    Succeeded
+    | Failed
+    | Released
+    | Cancelled
+    | Integrated
+    | Conflicted
+    | Unreadable
+    | Judged
+    | Checkpointed
+    | RolledBack
+    | Interrupted
+)

@@ -1,0 +1,215 @@
+"""How attempts end: success without changes, failure and retry, release, cancellation."""
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row
+
+from conductor_app.domain import retry
+from conductor_app.domain.outcome import Failed, Succeeded
+from conductor_app.domain.states import AttemptState, JobState, TaskState
+from conductor_app.engine.complete import Done, complete
+from conductor_app.engine.settle import settle
+from conductor_app.store import jobs, records, tasks, workflows
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
+from conductor_app.store.records import AttemptEnd
+
+if TYPE_CHECKING:
+    from conductor_app.engine.report import Report
+
+# How much of a failure's log the next attempt is told, in characters.
+NOTE_LENGTH = 8_000
+NOTES_KEPT = 5
+
+
+def succeeded(
+    tx: Transaction,
+    execution: Execution,
+    ended: "Sequence[tuple[Row[Any], Report]]",
+    inside: Collection[str],
+) -> list[str]:
+    """Attempts that changed no file: their tasks complete in the report itself."""
+    jobs.end(tx, [(job.id, job.fence) for job, _ in ended], JobState.SUCCEEDED)
+    rows = {row.id: row for row in tasks.by_ids(tx, [job.task_id for job, _ in ended])}
+    ends, done = [], []
+    for job, report in ended:
+        outcome = report.outcome
+        assert isinstance(outcome, Succeeded)
+        task = rows[job.task_id]
+        ends.append(
+            AttemptEnd(
+                report.attempt_id,
+                AttemptState.SUCCEEDED,
+                outcome.usage,
+                outcome.sandbox,
+                tree=outcome.tree,
+            )
+        )
+        records.add_judgements(
+            tx,
+            execution.id,
+            task.phase,
+            outcome.judgements,
+            job_id=job.id,
+            attempt_id=report.attempt_id,
+        )
+        done.append(done_task(task, summary=outcome.summary))
+    records.end_attempts(tx, ends)
+    return complete(tx, execution, done, inside)
+
+
+def done_task(task: Row[Any], commit: str | None = None, summary: str = "") -> Done:
+    return Done(
+        task.id, task.key, task.agent, task.phase, task.milestone, task.status, commit, summary
+    )
+
+
+def failed(
+    tx: Transaction, execution: Execution, job: Row[Any], attempt_id: str, outcome: Failed
+) -> list[str]:
+    """Count the failure; the task's retry policy says whether and when it is tried again."""
+    task = tasks.get(tx, job.task_id)
+    assert task is not None
+    end = AttemptEnd(
+        attempt_id,
+        AttemptState.FAILED,
+        outcome.usage,
+        outcome.sandbox,
+        error_kind=outcome.kind,
+        error_message=outcome.message,
+    )
+    records.end_attempts(tx, [end])
+    records.add_judgements(
+        tx,
+        execution.id,
+        task.phase,
+        outcome.judgements,
+        job_id=job.id,
+        attempt_id=attempt_id,
+    )
+    spec = workflows.of_version(tx, execution.workflow_version).task(task.key)
+    decision = retry.decide(spec.retry, task.failures + 1, outcome.kind, tx.now / 1000)
+    if isinstance(decision, retry.GiveUp) or not outcome.retryable:
+        reason = decision.reason if isinstance(decision, retry.GiveUp) else "it can't be retried"
+        return _give_up(tx, execution, job, task, outcome, reason)
+    severity = "medium" if decision.escalate else "low"
+    _record(tx, execution, task, outcome, severity)
+    _again(tx, job, task, outcome, int(decision.when * 1000))
+    return []
+
+
+def _again(
+    tx: Transaction, job: Row[Any], task: Row[Any], outcome: Failed, not_before: int
+) -> None:
+    jobs.requeue(tx, job, not_before=not_before, failures=job.failures + 1)
+    tasks.move(
+        tx,
+        task,
+        TaskState.QUEUED,
+        failures=task.failures + 1,
+        notes=noted(task, outcome.kind, outcome.message, outcome.detail),
+        error_kind=outcome.kind,
+        error_message=outcome.message,
+    )
+
+
+def noted(task: Row[Any], kind: str, message: str, detail: str) -> list[dict[str, Any]]:
+    """The task's notes with one more, for the next attempt."""
+    note = {
+        "round": task.failures + 1,
+        "kind": kind,
+        "message": message,
+        "detail": detail[-NOTE_LENGTH:],
+    }
+    return [*task.notes, note][-NOTES_KEPT:]
+
+
+def _give_up(
+    tx: Transaction,
+    execution: Execution,
+    job: Row[Any],
+    task: Row[Any],
+    outcome: Failed,
+    reason: str,
+    state: JobState = JobState.FAILED,
+) -> list[str]:
+    jobs.end(tx, [(job.id, job.fence)], state)
+    return lose(tx, execution, task, outcome, reason, failures=task.failures + 1)
+
+
+def lose(
+    tx: Transaction,
+    execution: Execution,
+    task: Row[Any],
+    outcome: Failed,
+    reason: str,
+    **values: Any,
+) -> list[str]:
+    """The task has failed for good; what needs it waits for a person."""
+    tasks.move(
+        tx,
+        task,
+        TaskState.FAILED,
+        error_kind=outcome.kind,
+        error_message=outcome.message,
+        finished_at=tx.now,
+        notes=noted(task, outcome.kind, outcome.message, outcome.detail),
+        **values,
+    )
+    _record(tx, execution, task, outcome, "high")
+    records.add_lesson(
+        tx,
+        execution.id,
+        "failure",
+        f"{task.key} failed for good ({reason}): {outcome.message}",
+        phase=task.phase,
+        agent=task.agent,
+        impact="The execution is blocked until a person decides",
+    )
+    return settle(tx, execution)
+
+
+def quarantine(tx: Transaction, execution: Execution, job: Row[Any]) -> list[str]:
+    """Three workers died of it, the last one with nothing else running: it is not tried again."""
+    task = tasks.get(tx, job.task_id)
+    assert task is not None
+    message = "Three workers were lost while they ran this task, the last time alone."
+    outcome = Failed("QUARANTINED", message, retryable=False)
+    return _give_up(tx, execution, job, task, outcome, "quarantined", JobState.QUARANTINED)
+
+
+def _record(
+    tx: Transaction, execution: Execution, task: Row[Any], outcome: Failed, severity: str
+) -> None:
+    records.add_error(
+        tx,
+        execution.id,
+        task.phase,
+        severity,
+        outcome.kind,
+        outcome.message,
+        detail=outcome.detail,
+        agent=task.agent,
+        task_key=task.key,
+    )
+
+
+def released(tx: Transaction, job: Row[Any], attempt_id: str) -> list[str]:
+    """A draining worker gives a job back: nothing is counted."""
+    jobs.requeue(tx, job)
+    if job.kind == "attempt":
+        records.end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.RELEASED)])
+        task = tasks.get(tx, job.task_id)
+        assert task is not None
+        tasks.move(tx, task, TaskState.QUEUED)
+    return []
+
+
+def cancelled(tx: Transaction, execution: Execution, job: Row[Any], attempt_id: str) -> list[str]:
+    jobs.end(tx, [(job.id, job.fence)], JobState.CANCELLED)
+    records.end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.CANCELLED)])
+    task = tasks.get(tx, job.task_id)
+    assert task is not None
+    tasks.move(tx, task, TaskState.CANCELLED, finished_at=tx.now)
+    return settle(tx, execution)

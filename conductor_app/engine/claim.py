@@ -1,0 +1,161 @@
+"""Claiming: a worker takes a job, if it is still there to be taken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.domain.states import JobState
+from conductor_app.domain.workflow import Workflow
+from conductor_app.ids import new_id
+from conductor_app.store import executions, jobs, records, tasks, workflows
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
+from conductor_app.store.tables import tasks as tasks_table
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a worker needs to know to do a job. The fence proves that it still holds it."""
+
+    job_id: str
+    kind: str
+    fence: int
+    payload: dict[str, Any]
+    execution_id: str
+    workflow: Workflow
+    inputs: dict[str, Any]
+    location: str
+    branch: str
+    base_commit: str | None
+    tip: str | None
+    uses_git: bool
+    connector: str | None
+    phase: int
+    attempt_id: str = ""
+    attempt_number: int = 0
+    task_id: str = ""
+    task_key: str = ""
+    agent: str = ""
+    files: bool = False
+    failures: int = 0
+    notes: tuple[dict[str, Any], ...] = ()
+
+
+def claim(
+    tx: Transaction, job_ids: Sequence[str], worker_id: str, lease_ms: int
+) -> dict[str, Claim]:
+    """Take those of these jobs that may be taken now; the others are a quiet nothing."""
+    open_executions = executions.lock_of_jobs(tx, job_ids)
+    rows = [
+        row
+        for row in jobs.get_all(tx, job_ids).values()
+        if _may_be_taken(row, open_executions[row.execution_id], tx.now)
+    ]
+    if not rows:
+        return {}
+    by_task = _tasks(tx, [row.task_id for row in rows if row.kind == "attempt"])
+    # A task that waits again (something it needs was opened) is not taken.
+    rows = [row for row in rows if row.kind != "attempt" or row.task_id in by_task]
+    if not rows:
+        return {}
+    jobs.take(tx, [row.id for row in rows], worker_id, tx.now + lease_ms)
+    claims = {
+        row.id: _claim(tx, row, open_executions[row.execution_id], by_task.get(row.task_id))
+        for row in rows
+    }
+    _begin_attempts(tx, [each for each in claims.values() if each.kind == "attempt"], worker_id)
+    return claims
+
+
+def _may_be_taken(job: Row[Any], execution: Execution, now: int) -> bool:
+    if job.status != JobState.QUEUED or job.not_before > now:
+        return False
+    if execution.hold is not None:
+        return bool(execution.hold == job.id) and not execution.ended
+    if job.kind == "integrate":
+        # What was won before a pause is brought home during it.
+        return not execution.ended
+    return execution.moving
+
+
+def _tasks(tx: Transaction, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    if not ids:
+        return {}
+    statement = tasks_table.select().where(
+        tasks_table.c.id.in_(ids), tasks_table.c.status == "queued"
+    )
+    return {row.id: row for row in tx.all(statement)}
+
+
+def _claim(tx: Transaction, job: Row[Any], execution: Execution, task: Row[Any] | None) -> Claim:
+    workflow = workflows.of_version(tx, execution.workflow_version)
+    common = {
+        "job_id": job.id,
+        "kind": job.kind,
+        "fence": job.fence + 1,
+        "payload": job.payload,
+        "execution_id": execution.id,
+        "workflow": workflow,
+        "inputs": execution.inputs,
+        "location": execution.location,
+        "branch": execution.branch,
+        "base_commit": execution.base_commit,
+        "tip": execution.tip,
+        "uses_git": execution.uses_git,
+        "connector": execution.connector,
+        "phase": execution.current_phase,
+    }
+    if task is None:
+        return Claim(**common)
+    if task.phase < execution.replay_before:
+        common["connector"] = "replay"
+    common["phase"] = task.phase
+    return Claim(
+        **common,
+        attempt_id=new_id(),
+        attempt_number=job.payload.get("attempts_before", 0) + job.claims + 1,
+        task_id=task.id,
+        task_key=task.key,
+        agent=task.agent,
+        files=task.files,
+        failures=task.failures,
+        notes=tuple(task.notes),
+    )
+
+
+def _begin_attempts(tx: Transaction, claims: Sequence[Claim], worker_id: str) -> None:
+    if not claims:
+        return
+    tasks.activate(tx, [each.task_id for each in claims])
+    records.add_attempts(
+        tx,
+        [
+            {
+                "id": each.attempt_id,
+                "execution_id": each.execution_id,
+                "task_id": each.task_id,
+                "number": each.attempt_number,
+                "round": each.failures + 1,
+                "fence": each.fence,
+                "worker_id": worker_id,
+                "status": "active",
+                "connector": each.connector,
+                "started_at": tx.now,
+            }
+            for each in claims
+        ],
+    )
+    for each in claims:
+        tx.events.moved(
+            each.execution_id,
+            "task",
+            each.task_id,
+            "queued",
+            "active",
+            key=each.task_key,
+            agent=each.agent,
+            attempt=each.attempt_id,
+            number=each.attempt_number,
+        )

@@ -1,0 +1,121 @@
+"""Which hints go out now: per queue a window of about twice its slots, in the database's order."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.domain import graph
+from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, Hint
+from conductor_app.store import jobs, tasks
+from conductor_app.store.database import Transaction
+
+# A worker that was not heard of for this long (ms) counts no slots.
+SILENCE = 30_000
+# Without any worker known a few hints wait for the first one.
+FEWEST = 4
+CHAIN_LIMIT = 16
+
+
+def top_up(tx: Transaction, queues: Iterable[str]) -> None:
+    """Send what fits in each queue's window.
+
+    The last thing that a transaction does: it locks rows of other executions.
+    """
+    wanted = sorted(set(queues))
+    if not wanted:
+        return
+    slots = slots_of(jobs.fresh_workers(tx, SILENCE))
+    for queue in wanted:
+        room = _window(tx, queue, slots.get(queue, 0)) - jobs.hinted(tx, queue)
+        if room > 0:
+            _send(tx, queue, room)
+
+
+def slots_of(workers: Iterable[Row[Any]]) -> dict[str, int]:
+    """How many jobs of each queue could run at once on these workers."""
+    slots: dict[str, int] = {}
+    for worker in workers:
+        for queue in worker.queues:
+            slots[queue] = slots.get(queue, 0) + worker.slots
+    return slots
+
+
+def _window(tx: Transaction, queue: str, slots: int) -> int:
+    if queue == SYSTEM_QUEUE:
+        # One slot is always left for the tick, which comes by the same queue.
+        return max(1, slots - 1) - jobs.active(tx, queue)
+    if queue == ISOLATED_QUEUE:
+        return 1 - jobs.active(tx, queue)
+    return max(FEWEST, 2 * slots)
+
+
+def _send(tx: Transaction, queue: str, room: int) -> None:
+    picked = _pick(tx, queue, room)
+    if not picked:
+        return
+    jobs.mark_hinted(tx, [row.id for row in picked])
+    chains = _chains(tx, picked) if queue not in (SYSTEM_QUEUE, ISOLATED_QUEUE) else {}
+    tx.hints.extend(Hint(queue, row.priority, chains.get(row.id, (row.id,))) for row in picked)
+
+
+def _pick(tx: Transaction, queue: str, room: int) -> list[Row[Any]]:
+    """Fair between executions by their weights, by priority within one."""
+    candidates = {
+        share.execution_id: (
+            share,
+            list(jobs.next_unhinted(tx, queue, share.execution_id, room)),
+        )
+        for share in jobs.sharers(tx, queue)
+    }
+    times = {id_: share.virtual_time for id_, (share, _) in candidates.items()}
+    picked: list[Row[Any]] = []
+    while len(picked) < room:
+        able = [id_ for id_, (_, rows) in candidates.items() if rows]
+        if not able:
+            break
+        id_ = min(able, key=lambda each: (times[each], each))
+        share, rows = candidates[id_]
+        picked.append(rows.pop(0))
+        times[id_] += 1 / share.weight
+    for id_, (share, _) in candidates.items():
+        if times[id_] != share.virtual_time:
+            jobs.charge(tx, id_, times[id_])
+    return picked
+
+
+def _chains(tx: Transaction, heads: Sequence[Row[Any]]) -> dict[str, tuple[str, ...]]:
+    """The chain that each head begins: successors of the same agent that wait for nothing else."""
+    chains: dict[str, tuple[str, ...]] = {}
+    by_execution: dict[str, dict[str, str]] = {}
+    for head in heads:
+        by_execution.setdefault(head.execution_id, {})[head.task_id] = head.id
+    for execution_id, job_of in by_execution.items():
+        chains.update(_chains_in(tx, execution_id, job_of))
+    return chains
+
+
+def _chains_in(
+    tx: Transaction, execution_id: str, job_of: dict[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """By head, its chain of job ids; a waiting task's job will have the task's own id."""
+    known = tasks.by_ids(tx, job_of)
+    agent_of = {row.key: row.agent for row in known}
+    id_of = {row.key: job_of[row.id] for row in known}
+    unmet: dict[str, frozenset[str]] = {}
+    frontier, heads = list(agent_of), list(agent_of)
+    for _ in range(CHAIN_LIMIT - 1):
+        joined: dict[str, list[str]] = {}
+        waiting = {}
+        for row in tasks.waiting_dependents(tx, execution_id, frontier):
+            joined.setdefault(row.key, []).append(row.need_key)
+            waiting[row.key] = row
+        # Only what waits for nothing outside the chain can join it.
+        frontier = [key for key, row in waiting.items() if row.needs_left == len(joined[key])]
+        for key in frontier:
+            unmet[key] = frozenset(joined[key])
+            agent_of[key], id_of[key] = waiting[key].agent, waiting[key].id
+        if not frontier:
+            break
+    found = graph.chains(heads, agent_of, unmet, CHAIN_LIMIT)
+    return {id_of[chain.links[0]]: tuple(id_of[key] for key in chain.links) for chain in found}

@@ -1,0 +1,81 @@
+"""New generations: correction is a new row; what is terminal is never edited."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.domain.states import NEED_MET, MilestoneState, TaskState
+from conductor_app.ids import new_id
+from conductor_app.store import jobs, phases, tasks
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
+
+
+def renew(
+    tx: Transaction, execution: Execution, task: Row[Any], notes: Sequence[dict[str, Any]] = ()
+) -> str:
+    """Put a new, waiting generation in a task's place and count it everywhere; its id."""
+    id_ = replace(tx, task, notes)
+    tasks.recount_needs(tx, execution.id, [id_])
+    if task.status in NEED_MET:
+        tasks.count_open_in_phase(tx, execution.id, task.phase, 1)
+        if task.milestone:
+            tasks.count_open_in_milestone(tx, execution.id, task.milestone, 1)
+        _take_back_dependents(tx, execution, task)
+    if task.milestone:
+        _reopen_milestone(tx, execution, task.milestone)
+    return id_
+
+
+def replace(tx: Transaction, task: Row[Any], notes: Sequence[dict[str, Any]] = ()) -> str:
+    """The new row alone, with its needs copied and not yet counted."""
+    id_ = new_id()
+    tasks.change(tx, task.id, current=False, replaced_by=id_)
+    kept = {
+        name: getattr(task, name)
+        for name in (
+            "execution_id",
+            "key",
+            "phase",
+            "agent",
+            "title",
+            "milestone",
+            "priority",
+            "position",
+            "files",
+        )
+    }
+    row = {
+        **kept,
+        "id": id_,
+        "generation": task.generation + 1,
+        "current": True,
+        "status": TaskState.WAITING,
+        "needs_left": 0,
+        "notes": list(notes),
+        "created_at": tx.now,
+    }
+    needs = [
+        {"task_id": id_, "need_key": key, "execution_id": task.execution_id}
+        for key in tasks.needs_of(tx, task.id)
+    ]
+    tasks.add(tx, [row], needs)
+    tx.events.created(task.execution_id, "task", [id_], TaskState.WAITING)
+    tx.events.record(task.execution_id, "task.replaced", key=task.key, old=task.id, new=id_)
+    return id_
+
+
+def _take_back_dependents(tx: Transaction, execution: Execution, task: Row[Any]) -> None:
+    """What waits for this task, or is only queued, waits again; what already runs goes on."""
+    for row in tasks.dependents(tx, execution.id, [task.key]):
+        if row.status == TaskState.QUEUED:
+            jobs.park(tx, row.id)
+            tasks.move(tx, row, TaskState.WAITING)
+    tasks.shift_needs(tx, execution.id, [task.key], 1)
+
+
+def _reopen_milestone(tx: Transaction, execution: Execution, key: str) -> None:
+    for row in phases.milestones_of(tx, execution.id):
+        if row.key == key and row.status != MilestoneState.PENDING:
+            phases.move_milestone(tx, row, MilestoneState.PENDING, completed_at=None)

@@ -1,0 +1,151 @@
+"""Reporting: a worker says how a job ended, and is believed only while it holds the fence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.domain.outcome import (
+    Cancelled,
+    Checkpointed,
+    Conflicted,
+    Failed,
+    Integrated,
+    Interrupted,
+    Judged,
+    Outcome,
+    Released,
+    RolledBack,
+    Succeeded,
+    Unreadable,
+)
+from conductor_app.domain.states import JobState
+from conductor_app.engine import attempt_ends, dispatch, integration, judging, system_ends
+from conductor_app.store import executions, jobs
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a job ended; `next_link` is the job that the broker's chain will deliver next."""
+
+    job_id: str
+    fence: int
+    outcome: Outcome
+    attempt_id: str = ""
+    next_link: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """Whether the report was accepted, and what the worker may go on with at once."""
+
+    accepted: bool
+    # The chain goes on: its next link was queued by this very report.
+    chain: bool = False
+    # The job of the integration that the winner carries out itself, already claimed.
+    integration: str | None = None
+
+
+@dataclass
+class _Batch:
+    reports: list[Report] = field(default_factory=list)
+    rows: dict[str, Row[Any]] = field(default_factory=dict)
+
+
+def report(tx: Transaction, reports: Sequence[Report], lease_ms: int) -> dict[str, Answer]:
+    """Apply the reports that still hold their fence; a stale one changes nothing."""
+    locked = executions.lock_of_jobs(tx, [each.job_id for each in reports])
+    rows = jobs.get_all(tx, [each.job_id for each in reports])
+    answers = {each.job_id: Answer(accepted=False) for each in reports}
+    by_execution: dict[str, _Batch] = {}
+    queues: list[str] = []
+    for each in reports:
+        row = rows.get(each.job_id)
+        if row is None or row.status != JobState.ACTIVE or row.fence != each.fence:
+            continue
+        answers[each.job_id].accepted = True
+        queues.append(row.queue)
+        batch = by_execution.setdefault(row.execution_id, _Batch())
+        batch.reports.append(each)
+        batch.rows[each.job_id] = row
+    for execution_id, batch in by_execution.items():
+        queues += _apply(tx, locked[execution_id], batch, answers, lease_ms)
+    dispatch.top_up(tx, queues)
+    return answers
+
+
+def _apply(
+    tx: Transaction,
+    execution: Execution,
+    batch: _Batch,
+    answers: dict[str, Answer],
+    lease_ms: int,
+) -> list[str]:
+    plain = [
+        each
+        for each in batch.reports
+        if isinstance(each.outcome, Succeeded) and each.outcome.commit is None
+    ]
+    queues: list[str] = []
+    if plain:
+        inside = {each.next_link for each in plain if each.next_link}
+        queues += attempt_ends.succeeded(
+            tx, execution, [(batch.rows[each.job_id], each) for each in plain], inside
+        )
+        _say_what_was_chained(tx, plain, answers)
+    for each in batch.reports:
+        if each in plain:
+            continue
+        row = batch.rows[each.job_id]
+        queues += _one(tx, execution, row, each, answers[each.job_id], lease_ms)
+    return queues
+
+
+def _say_what_was_chained(
+    tx: Transaction, plain: Sequence[Report], answers: dict[str, Answer]
+) -> None:
+    links = {each.next_link: each.job_id for each in plain if each.next_link}
+    for id_, row in jobs.get_all(tx, links).items():
+        answers[links[id_]].chain = row.status == JobState.QUEUED and row.hinted_at == tx.now
+
+
+def _one(
+    tx: Transaction,
+    execution: Execution,
+    job: Row[Any],
+    report: Report,
+    answer: Answer,
+    lease_ms: int,
+) -> list[str]:
+    match report.outcome:
+        case Succeeded() as outcome:
+            answer.integration = integration.begin(
+                tx, execution, job, report.attempt_id, outcome, lease_ms
+            )
+            return []
+        case Failed() as outcome:
+            return attempt_ends.failed(tx, execution, job, report.attempt_id, outcome)
+        case Released():
+            return attempt_ends.released(tx, job, report.attempt_id)
+        case Cancelled():
+            return attempt_ends.cancelled(tx, execution, job, report.attempt_id)
+        case Integrated() as outcome:
+            inside = {report.next_link} if report.next_link else set()
+            queues = integration.finish(tx, execution, job, outcome, inside)
+            _say_what_was_chained(tx, [report], {report.job_id: answer})
+            return queues
+        case Conflicted() as outcome:
+            return integration.conflict(tx, execution, job, outcome)
+        case Unreadable() as outcome:
+            return integration.unreadable(tx, execution, job, outcome)
+        case Judged() as outcome:
+            return judging.judged(tx, execution, job, outcome)
+        case Checkpointed() as outcome:
+            return system_ends.checkpointed(tx, execution, job, outcome)
+        case RolledBack() as outcome:
+            return system_ends.rolled_back(tx, execution, job, outcome)
+        case Interrupted() as outcome:
+            return system_ends.interrupted(tx, execution, job, outcome)

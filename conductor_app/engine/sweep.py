@@ -1,0 +1,91 @@
+"""The tick: whatever a lost message or a dead process left undone is found by its rows and done."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.engine import attempt_ends, dispatch, system_ends
+from conductor_app.engine.settle import block, settle
+from conductor_app.queue import ISOLATED_QUEUE
+from conductor_app.store import executions, jobs, leases, records
+from conductor_app.store.database import Database, Transaction
+
+TICK_LEASE = "tick"
+# After this many lost leases a job runs alone; lost once more, it is not tried again.
+ISOLATE_AFTER = 2
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Everything in milliseconds."""
+
+    tick: int = 5_000
+    lease: int = 30_000
+    hint_lost: int = 30_000
+
+
+def tick(database: Database, holder: str, timing: Timing) -> bool:
+    """One pass over everything unfinished; False when another process holds the tick's lease."""
+    with database.transaction() as tx:
+        lease = leases.take(tx, TICK_LEASE, holder, timing.tick, gap=3 * timing.tick)
+        if lease is None:
+            return False
+        # One that was itself out of contact judges nobody's silence yet.
+        may_expire = tx.now - lease.since >= timing.lease
+        lost = [(row.execution_id, row.id) for row in jobs.expired(tx)] if may_expire else []
+        _forget_lost_hints(tx, timing.hint_lost)
+        open_ids = executions.open_ids(tx)
+    for execution_id, job_id in lost:
+        with database.transaction() as tx:
+            expire(tx, execution_id, job_id)
+    for execution_id in open_ids:
+        with database.transaction() as tx:
+            execution = executions.lock(tx, execution_id)
+            if execution is not None:
+                dispatch.top_up(tx, settle(tx, execution))
+    with database.transaction() as tx:
+        dispatch.top_up(tx, jobs.unhinted_queues(tx))
+    return True
+
+
+def due(database: Database) -> None:
+    """Send what a retry's waiting time held back until now."""
+    with database.transaction() as tx:
+        dispatch.top_up(tx, jobs.unhinted_queues(tx))
+
+
+def expire(tx: Transaction, execution_id: str, job_id: str) -> None:
+    """A worker fell silent: its job is queued again, alone after two, never after three."""
+    execution = executions.lock(tx, execution_id)
+    job = jobs.get(tx, job_id)
+    if execution is None or job is None or not _silent(tx, job):
+        return
+    if job.kind == "attempt" and job.lost_leases >= ISOLATE_AFTER:
+        attempt_id = records.active_attempt(tx, job.task_id)
+        if attempt_id:
+            records.lose_attempt(tx, attempt_id)
+        dispatch.top_up(tx, attempt_ends.quarantine(tx, execution, job))
+        return
+    alone = job.lost_leases + 1 >= ISOLATE_AFTER and job.kind in ("attempt", "check")
+    if job.kind == "check" and job.lost_leases >= ISOLATE_AFTER:
+        message = "Three workers were lost while they ran the same checks."
+        records.add_error(
+            tx, execution.id, execution.current_phase, "critical", "QUARANTINED", message
+        )
+        block(tx, execution, f"{message} Way out: see `conductor logs`, then `conductor start`.")
+    system_ends.lost(tx, job, ISOLATED_QUEUE if alone else job.queue)
+    dispatch.top_up(tx, [ISOLATED_QUEUE, job.queue])
+
+
+def _silent(tx: Transaction, job: Row[Any]) -> bool:
+    return bool(job.status == "active" and job.lease_until < tx.now)
+
+
+def _forget_lost_hints(tx: Transaction, lost_after: int) -> None:
+    """A hint is lost when it is old and its queue has a free slot that would have taken it."""
+    slots = dispatch.slots_of(jobs.fresh_workers(tx, dispatch.SILENCE))
+    before = tx.now - lost_after
+    for queue in jobs.oldest_hints(tx, before):
+        if jobs.active(tx, queue) < slots.get(queue, 0):
+            jobs.forget_hints(tx, queue, before)

@@ -1,0 +1,85 @@
+"""How Conductor's own jobs end: checkpoints, rollbacks, and what the infrastructure interrupted."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.domain.outcome import Checkpointed, Interrupted, RolledBack
+from conductor_app.domain.states import AttemptState, JobState, PhaseState, TaskState
+from conductor_app.engine import transition
+from conductor_app.engine.settle import block, settle
+from conductor_app.store import jobs, phases, records, tasks
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
+from conductor_app.store.records import AttemptEnd
+
+# The longest wait between two tries of a job whose infrastructure fails, in milliseconds.
+LONGEST_WAIT = 60_000
+
+
+def checkpointed(
+    tx: Transaction, execution: Execution, job: Row[Any], outcome: Checkpointed
+) -> list[str]:
+    jobs.end(tx, [(job.id, job.fence)], JobState.SUCCEEDED)
+    for name, result in outcome.hooks.items():
+        tx.events.record(execution.id, "hook.called", hook=name, result=result)
+    queues = transition.passed(tx, execution, job.payload["entering"], outcome.commit, outcome.tag)
+    return queues + settle(tx, execution)
+
+
+def rolled_back(
+    tx: Transaction, execution: Execution, job: Row[Any], outcome: RolledBack
+) -> list[str]:
+    """The branch is where it should be: release what waited for it."""
+    jobs.end(tx, [(job.id, job.fence)], JobState.SUCCEEDED)
+    execution.change(tx, hold=None, tip=outcome.tip)
+    release_hold(tx, execution)
+    return settle(tx, execution)
+
+
+def release_hold(tx: Transaction, execution: Execution) -> None:
+    phase = phases.current(tx, execution.id, execution.current_phase)
+    if phase is not None and phase.status == PhaseState.PENDING:
+        phases.move(tx, phase, PhaseState.IN_PROGRESS, started_at=tx.now)
+
+
+def interrupted(
+    tx: Transaction, execution: Execution, job: Row[Any], outcome: Interrupted
+) -> list[str]:
+    """Run the job again after a while; an infrastructure failure counts against nobody."""
+    severity = "critical" if outcome.critical else "low"
+    records.add_error(
+        tx,
+        execution.id,
+        execution.current_phase,
+        severity,
+        "INFRASTRUCTURE",
+        outcome.message,
+        detail=outcome.detail,
+    )
+    wait = min(LONGEST_WAIT, 1000 * 2 ** min(job.claims, 10))
+    jobs.requeue(tx, job, not_before=tx.now + wait)
+    if job.kind == "attempt":
+        _requeue_task(tx, job, AttemptState.RELEASED)
+    if outcome.critical:
+        block(tx, execution, f"{outcome.message} Way out: mend it, then `conductor start`.")
+    return []
+
+
+def _requeue_task(tx: Transaction, job: Row[Any], state: AttemptState) -> None:
+    attempt_id = records.active_attempt(tx, job.task_id)
+    if attempt_id:
+        records.end_attempts(tx, [AttemptEnd(attempt_id, state)])
+    task = tasks.get(tx, job.task_id)
+    if task is not None and task.status == TaskState.ACTIVE:
+        tasks.move(tx, task, TaskState.QUEUED)
+
+
+def lost(tx: Transaction, job: Row[Any], queue: str) -> None:
+    """A lease ran out: the job is queued again, on `queue`; the old holder's fence is stale."""
+    jobs.requeue(tx, job, lost_leases=job.lost_leases + 1, queue=queue)
+    if job.kind == "attempt":
+        _requeue_task(tx, job, AttemptState.LOST)
+    tx.events.record(
+        job.execution_id, "job.lease_lost", job=job.id, worker=job.worker_id, fence=job.fence
+    )

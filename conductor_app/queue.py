@@ -1,0 +1,100 @@
+"""Sends Celery messages, by task name and after the commit; every message is only a hint."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from conductor_app.domain.priority import rabbitmq_level, redis_level
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+RUN_JOB = "conductor.run"
+TICK = "conductor.tick"
+SYSTEM_QUEUE = "system"
+ISOLATED_QUEUE = "isolated"
+
+
+def agent_queue(agent: str) -> str:
+    return f"agent.{agent}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A chain of jobs (ids) on one queue; the priority is the domain's number."""
+
+    queue: str
+    priority: int
+    links: tuple[str, ...]
+
+
+class Queue(Protocol):
+    def send(self, hints: Sequence[Hint]) -> None:
+        """Publish; what can't be published is presumed lost later and sent again."""
+
+    def consume(self, queue: str) -> None:
+        """Ask every agent worker to take this queue too."""
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class MemoryQueue:
+    """Keeps the hints in a list: for tests, and for a control plane that only looks."""
+
+    hints: list[Hint] = field(default_factory=list)
+    consumed: list[str] = field(default_factory=list)
+
+    def send(self, hints: Sequence[Hint]) -> None:
+        self.hints.extend(hints)
+
+    def consume(self, queue: str) -> None:
+        self.consumed.append(queue)
+
+    def close(self) -> None:
+        self.hints.clear()
+
+
+class CeleryQueue:
+    """Publishes on Redis or RabbitMQ through Celery's own message format.
+
+    A chain is published as Celery's `chain` option, so that a worker's Celery sends each next link
+    itself when the link before it has ended well.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._rabbitmq = app.conf.broker_url.startswith(("amqp", "pyamqp"))
+        self._lock = threading.Lock()
+
+    def send(self, hints: Sequence[Hint]) -> None:
+        with self._app.producer_or_acquire() as producer:
+            for hint in hints:
+                self._publish(hint, producer)
+
+    def consume(self, queue: str) -> None:
+        self._app.control.add_consumer(queue, reply=False)
+
+    def close(self) -> None:
+        self._app.close()
+
+    def _publish(self, hint: Hint, producer: Any) -> None:
+        priority = rabbitmq_level(hint.priority) if self._rabbitmq else redis_level(hint.priority)
+        # Celery takes the next link from the end of this list.
+        rest = [self._signature(link, hint.queue, priority) for link in reversed(hint.links[1:])]
+        self._app.send_task(
+            RUN_JOB,
+            args=[hint.links[0]],
+            queue=hint.queue,
+            priority=priority,
+            producer=producer,
+            ignore_result=True,
+            chain=rest or None,
+        )
+
+    def _signature(self, link: str, queue: str, priority: int) -> dict[str, Any]:
+        options = {"queue": queue, "priority": priority, "ignore_result": True}
+        return dict(self._app.signature(RUN_JOB, args=[link], immutable=True, options=options))

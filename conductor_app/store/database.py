@@ -1,0 +1,150 @@
+"""The connection to the database, and the transaction in which every change happens."""
+
+import contextlib
+import fcntl
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    Row,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+
+from conductor_app.queue import Hint, Queue
+from conductor_app.store.recorder import Recorder
+
+
+class Transaction:
+    """One unit of work: rows, the events that tell of them, the hints to send after the commit."""
+
+    def __init__(self, connection: Connection, now: int, secret: bytes) -> None:
+        self.connection = connection
+        self.now = now
+        self.events = Recorder(secret)
+        self.hints: list[Hint] = []
+        self.postgresql = connection.dialect.name == "postgresql"
+
+    def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        return self.connection.execute(statement, parameters).all()
+
+    def first(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+        return self.connection.execute(statement, parameters).first()
+
+    def value(self, statement: Executable, parameters: Any = None) -> Any:
+        return self.connection.execute(statement, parameters).scalar()
+
+    def run(self, statement: Executable, parameters: Any = None) -> int:
+        """Execute a write; the number of rows it changed."""
+        return self.connection.execute(statement, parameters).rowcount
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what happens inside when it raises: rows, events and hints alike."""
+        events, hints = self.events.mark(), len(self.hints)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.events.rewind(events)
+            del self.hints[hints:]
+            raise
+
+
+class Database:
+    """SQLite or PostgreSQL; the same rules on both.
+
+    On SQLite a lock file queues the writers of all processes: waiting on it costs nothing and wakes
+    at once, where SQLite's own busy handler sleeps and polls.
+    """
+
+    def __init__(self, url: str, secret: bytes, queue: Queue, *, pool_size: int = 10) -> None:
+        self.url = url
+        self._secret = secret
+        self._queue = queue
+        parsed = make_url(url)
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        self._thread_lock = threading.Lock()
+        self._lock_file: IO[str] | None = None
+        if self.sqlite:
+            assert parsed.database
+            self._lock_path = Path(f"{parsed.database}.lock")
+            self.engine = create_engine(url, pool_size=pool_size, connect_args={"timeout": 60})
+            _configure_sqlite(self.engine)
+        else:
+            self.engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commit on success and then send the hints; roll back on any exception."""
+        with self._writer(), self.engine.begin() as connection:
+            tx = Transaction(connection, self._now(connection), self._secret)
+            yield tx
+            tx.events.write(tx)
+        if tx.hints:
+            self._queue.send(tx.hints)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent view for reading; what it writes is rolled back."""
+        with self.engine.connect().execution_options(begin="BEGIN") as connection:
+            yield Transaction(connection, self._now(connection), self._secret)
+            connection.rollback()
+
+    def close(self) -> None:
+        self.engine.dispose()
+        if self._lock_file:
+            self._lock_file.close()
+            self._lock_file = None
+
+    def _now(self, connection: Connection) -> int:
+        """The database's clock in milliseconds; for SQLite that is this machine's."""
+        if self.sqlite:
+            return time.time_ns() // 1_000_000
+        return int(
+            connection.execute(
+                text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+            ).scalar_one()
+        )
+
+    @contextlib.contextmanager
+    def _writer(self) -> Iterator[None]:
+        if not self.sqlite:
+            yield
+            return
+        with self._thread_lock:
+            if self._lock_file is None:
+                self._lock_file = self._lock_path.open("w")
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        # The begin below decides how a transaction starts, not the driver.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=60000",
+            "cache_size=-65536",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        begin = connection.get_execution_options().get("begin", "BEGIN IMMEDIATE")
+        connection.exec_driver_sql(begin)

@@ -1,0 +1,98 @@
+"""Executions: the row that every change to its parts locks first, so their rules never race."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState
+from conductor_app.store.database import Transaction
+from conductor_app.store.tables import executions, jobs, projects, shares
+
+OPEN = executions.c.status.in_(("pending", "running", "paused"))
+
+
+@dataclass
+class Execution:
+    """An execution under this transaction's lock; `change` keeps row and object the same."""
+
+    row: Row[Any]
+    values: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.values[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def change(self, tx: Transaction, **values: Any) -> None:
+        values["updated_at"] = tx.now
+        tx.run(update(executions).where(executions.c.id == self.id).values(**values))
+        self.values.update(values)
+
+    def move(self, tx: Transaction, state: ExecutionState, **values: Any) -> None:
+        before = self.status
+        if before == state and values.get("reason") == self.reason:
+            return
+        told = {name: value for name, value in values.items() if name.startswith("reason")}
+        if before != state:
+            tx.events.moved(self.id, "execution", self.id, before, state, **told)
+        if state in EXECUTION_ENDED:
+            values["finished_at"] = tx.now
+        self.change(tx, status=state, **values)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in EXECUTION_ENDED
+
+    @property
+    def moving(self) -> bool:
+        """Whether its work may be queued, claimed and judged now."""
+        return self.status == ExecutionState.RUNNING and self.hold is None
+
+
+def lock(tx: Transaction, execution_id: str) -> Execution | None:
+    found = lock_all(tx, [execution_id])
+    return found.get(execution_id)
+
+
+def lock_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Execution]:
+    """Lock in one order for all transactions, so that two of them never wait for each other."""
+    statement = (
+        select(executions, projects.c.location, projects.c.name.label("project_name"))
+        .join(projects, projects.c.id == executions.c.project_id)
+        .where(executions.c.id.in_(list(ids)))
+        .order_by(executions.c.id)
+        .with_for_update(of=executions)
+    )
+    return {row.id: Execution(row, dict(row._mapping)) for row in tx.all(statement)}
+
+
+def lock_of_jobs(tx: Transaction, job_ids: Iterable[str]) -> dict[str, Execution]:
+    """The executions of these jobs, locked, by execution id."""
+    ids = select(jobs.c.execution_id).where(jobs.c.id.in_(list(job_ids)))
+    return lock_all(tx, {row.execution_id for row in tx.all(ids)})
+
+
+def add(tx: Transaction, **values: Any) -> None:
+    tx.run(insert(executions), values)
+
+
+def add_share(tx: Transaction, execution_id: str, weight: float) -> None:
+    """A newcomer starts at the lowest virtual time there is: it neither waits nor jumps ahead."""
+    lowest = tx.value(
+        select(shares.c.virtual_time)
+        .join(executions, executions.c.id == shares.c.execution_id)
+        .where(OPEN)
+        .order_by(shares.c.virtual_time)
+        .limit(1)
+    )
+    tx.run(
+        insert(shares),
+        {"execution_id": execution_id, "weight": weight, "virtual_time": lowest or 0.0},
+    )
+
+
+def open_ids(tx: Transaction) -> list[str]:
+    return [row.id for row in tx.all(select(executions.c.id).where(OPEN).order_by(executions.c.id))]

@@ -1,0 +1,264 @@
+"""Jobs: the only thing a worker claims. Every write names the state and fence it expects."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, insert, select, update
+
+from conductor_app.domain.states import JobState
+from conductor_app.ids import new_id
+from conductor_app.queue import SYSTEM_QUEUE
+from conductor_app.store.database import Transaction
+from conductor_app.store.tables import executions, jobs, shares, workers
+
+# Later than any clock: a job that waits for something other than time.
+NEVER = 2**53
+
+QUEUED = jobs.c.status == "queued"
+ACTIVE = jobs.c.status == "active"
+OPEN = jobs.c.status.in_(("queued", "active"))
+UNHINTED = (QUEUED, jobs.c.hinted_at.is_(None))
+
+
+def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        tx.run(insert(jobs), rows)
+
+
+def add_system(
+    tx: Transaction, kind: str, execution_id: str, payload: dict[str, Any], **values: Any
+) -> str:
+    """Queue a job of Conductor's own: a check run, an integration, a checkpoint, a rollback."""
+    row = {
+        "id": new_id(),
+        "kind": kind,
+        "execution_id": execution_id,
+        "queue": SYSTEM_QUEUE,
+        "status": JobState.QUEUED,
+        "priority": 1000,
+        "payload": payload,
+        "created_at": tx.now,
+        **values,
+    }
+    add(tx, [row])
+    tx.events.record(execution_id, f"job.{kind}_queued", job=row["id"])
+    return str(row["id"])
+
+
+def get(tx: Transaction, job_id: str) -> Row[Any] | None:
+    return tx.first(select(jobs).where(jobs.c.id == job_id))
+
+
+def get_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    return {row.id: row for row in tx.all(select(jobs).where(jobs.c.id.in_(list(ids))))}
+
+
+def take(tx: Transaction, ids: Sequence[str], worker_id: str, lease_until: int) -> int:
+    """queued -> active, with the claim counted, the fence raised and the lease set."""
+    return tx.run(
+        update(jobs)
+        .where(jobs.c.id.in_(ids), QUEUED)
+        .values(
+            status=JobState.ACTIVE,
+            claims=jobs.c.claims + 1,
+            fence=jobs.c.fence + 1,
+            lease_until=lease_until,
+            worker_id=worker_id,
+            cancel_requested=False,
+        )
+    )
+
+
+_END = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), ACTIVE, jobs.c.fence == bindparam("held_fence"))
+    .values(status=bindparam("new_status"), finished_at=bindparam("now"), lease_until=None)
+)
+
+
+def end(tx: Transaction, ended: Iterable[tuple[str, int]], state: JobState) -> int:
+    """End (job id, fence) each; how many were still held by that fence."""
+    rows = [
+        {"job": id_, "held_fence": fence, "new_status": state, "now": tx.now}
+        for id_, fence in ended
+    ]
+    return tx.run(_END, rows) if rows else 0
+
+
+def requeue(tx: Transaction, job: Row[Any], *, not_before: int = 0, **values: Any) -> bool:
+    """active -> queued: the fence rises with the next claim, so that the old holder is refused."""
+    return bool(
+        tx.run(
+            update(jobs)
+            .where(jobs.c.id == job.id, ACTIVE, jobs.c.fence == job.fence)
+            .values(
+                status=JobState.QUEUED,
+                not_before=not_before,
+                hinted_at=None,
+                lease_until=None,
+                **values,
+            )
+        )
+    )
+
+
+def cancel(tx: Transaction, job_ids: Sequence[str]) -> None:
+    """End open jobs; one that is active loses its fence, so that its holder is refused."""
+    tx.run(
+        update(jobs)
+        .where(jobs.c.id.in_(list(job_ids)), OPEN)
+        .values(
+            status=JobState.CANCELLED,
+            fence=jobs.c.fence + 1,
+            finished_at=tx.now,
+            lease_until=None,
+            cancel_requested=True,
+        )
+    )
+
+
+def cancel_of_task(tx: Transaction, task_id: str) -> None:
+    """End whatever job of a task is open."""
+    statement = select(jobs.c.id).where(jobs.c.task_id == task_id, OPEN)
+    cancel(tx, [row.id for row in tx.all(statement)])
+
+
+def park(tx: Transaction, task_id: str) -> None:
+    """Keep a queued attempt from being sent or claimed until its task is queued again."""
+    tx.run(update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(not_before=NEVER))
+
+
+def unpark(tx: Transaction, task_id: str) -> None:
+    tx.run(
+        update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(not_before=0, hinted_at=None)
+    )
+
+
+def request_cancel(tx: Transaction, job_ids: Sequence[str]) -> None:
+    tx.run(update(jobs).where(jobs.c.id.in_(list(job_ids)), ACTIVE).values(cancel_requested=True))
+
+
+def change(tx: Transaction, ids: Collection[str], **values: Any) -> int:
+    return tx.run(update(jobs).where(jobs.c.id.in_(list(ids))).values(**values))
+
+
+def renew(tx: Transaction, worker_id: str, job_ids: Collection[str], lease_until: int) -> None:
+    """Prolong the leases that this worker still holds."""
+    tx.run(
+        update(jobs)
+        .where(jobs.c.id.in_(list(job_ids)), ACTIVE, jobs.c.worker_id == worker_id)
+        .values(lease_until=lease_until)
+    )
+
+
+def held(tx: Transaction, worker_id: str, job_ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Which of these jobs the worker still holds (`fence`, `cancel_requested`)."""
+    statement = select(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested).where(
+        jobs.c.id.in_(list(job_ids)), ACTIVE, jobs.c.worker_id == worker_id
+    )
+    return {row.id: row for row in tx.all(statement)}
+
+
+def expired(tx: Transaction, limit: int = 500) -> Sequence[Row[Any]]:
+    return tx.all(select(jobs).where(ACTIVE, jobs.c.lease_until < tx.now).limit(limit))
+
+
+def open_of(tx: Transaction, execution_id: str, kind: str | None = None) -> Sequence[Row[Any]]:
+    statement = select(jobs).where(jobs.c.execution_id == execution_id, OPEN)
+    if kind:
+        statement = statement.where(jobs.c.kind == kind)
+    return tx.all(statement.order_by(jobs.c.id))
+
+
+def unhinted_queues(tx: Transaction) -> list[str]:
+    statement = select(jobs.c.queue).where(*UNHINTED).distinct()
+    return [row.queue for row in tx.all(statement)]
+
+
+def hinted(tx: Transaction, queue: str) -> int:
+    return int(
+        tx.value(
+            select(func.count()).where(jobs.c.queue == queue, QUEUED, jobs.c.hinted_at.is_not(None))
+        )
+    )
+
+
+def active(tx: Transaction, queue: str) -> int:
+    return int(tx.value(select(func.count()).where(jobs.c.queue == queue, ACTIVE)))
+
+
+def forget_hints(tx: Transaction, queue: str, before: int) -> int:
+    """Hints older than this are presumed lost: their jobs are sent again."""
+    return tx.run(
+        update(jobs)
+        .where(jobs.c.queue == queue, QUEUED, jobs.c.hinted_at < before)
+        .values(hinted_at=None)
+    )
+
+
+def oldest_hints(tx: Transaction, before: int) -> list[str]:
+    """The queues that have hints older than this."""
+    statement = select(jobs.c.queue).where(QUEUED, jobs.c.hinted_at < before).distinct()
+    return [row.queue for row in tx.all(statement)]
+
+
+def sharers(tx: Transaction, queue: str, limit: int = 16) -> Sequence[Row[Any]]:
+    """The executions with something to send on this queue, the one served least first."""
+    waiting = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.queue == queue,
+            jobs.c.execution_id == shares.c.execution_id,
+            *UNHINTED,
+            jobs.c.not_before <= tx.now,
+        )
+        .exists()
+    )
+    return tx.all(
+        select(shares)
+        .join(executions, executions.c.id == shares.c.execution_id)
+        .where(executions.c.status.in_(("pending", "running", "paused")), waiting)
+        .order_by(shares.c.virtual_time, shares.c.execution_id)
+        .limit(limit)
+        .with_for_update(of=shares, skip_locked=True)
+    )
+
+
+def next_unhinted(tx: Transaction, queue: str, execution_id: str, limit: int) -> Sequence[Row[Any]]:
+    """What of an execution may be sent now, in the database's order."""
+    return tx.all(
+        select(jobs.c.id, jobs.c.priority, jobs.c.execution_id, jobs.c.kind, jobs.c.task_id)
+        .join(executions, executions.c.id == jobs.c.execution_id)
+        .where(
+            jobs.c.queue == queue,
+            jobs.c.execution_id == execution_id,
+            *UNHINTED,
+            jobs.c.not_before <= tx.now,
+            # What `engine.claim` would refuse is not sent either.
+            ((executions.c.status == "running") & executions.c.hold.is_(None))
+            | (executions.c.hold == jobs.c.id)
+            | ((jobs.c.kind == "integrate") & executions.c.hold.is_(None)),
+        )
+        .order_by(jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
+        .limit(limit)
+        .with_for_update(of=jobs, skip_locked=True)
+    )
+
+
+def mark_hinted(tx: Transaction, ids: Sequence[str]) -> None:
+    tx.run(update(jobs).where(jobs.c.id.in_(ids), QUEUED).values(hinted_at=tx.now))
+
+
+def charge(tx: Transaction, execution_id: str, virtual_time: float) -> None:
+    tx.run(
+        update(shares)
+        .where(shares.c.execution_id == execution_id)
+        .values(virtual_time=virtual_time)
+    )
+
+
+def fresh_workers(tx: Transaction, within: int) -> Sequence[Row[Any]]:
+    """The workers heard of in the last so many milliseconds."""
+    return tx.all(
+        select(workers).where(workers.c.seen_at >= tx.now - within, workers.c.status == "up")
+    )

@@ -1,0 +1,95 @@
+"""Phases, milestones and checkpoints: their rows, each change of state with its event."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from conductor_app.domain.states import MilestoneState, PhaseState
+from conductor_app.store.database import Transaction
+from conductor_app.store.tables import checkpoints, milestones, phases
+
+
+def current(tx: Transaction, execution_id: str, number: int) -> Row[Any] | None:
+    return tx.first(
+        select(phases).where(
+            phases.c.execution_id == execution_id, phases.c.number == number, phases.c.current
+        )
+    )
+
+
+def all_current(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
+    return tx.all(
+        select(phases)
+        .where(phases.c.execution_id == execution_id, phases.c.current)
+        .order_by(phases.c.number)
+    )
+
+
+def move(tx: Transaction, phase: Row[Any], state: PhaseState, **values: Any) -> bool:
+    changed = tx.run(
+        update(phases)
+        .where(phases.c.id == phase.id, phases.c.status == phase.status)
+        .values(status=state, **values)
+    )
+    if changed:
+        tx.events.moved(
+            phase.execution_id,
+            "phase",
+            phase.id,
+            phase.status,
+            state,
+            number=phase.number,
+            name=phase.name,
+        )
+    return bool(changed)
+
+
+def change(tx: Transaction, phase_id: str, **values: Any) -> None:
+    tx.run(update(phases).where(phases.c.id == phase_id).values(**values))
+
+
+def milestones_of(
+    tx: Transaction, execution_id: str, phase: int | None = None
+) -> Sequence[Row[Any]]:
+    statement = select(milestones).where(
+        milestones.c.execution_id == execution_id, milestones.c.current
+    )
+    if phase is not None:
+        statement = statement.where(milestones.c.phase == phase)
+    return tx.all(statement.order_by(milestones.c.phase, milestones.c.id))
+
+
+def milestone(tx: Transaction, milestone_id: str) -> Row[Any] | None:
+    return tx.first(select(milestones).where(milestones.c.id == milestone_id))
+
+
+def move_milestone(
+    tx: Transaction, milestone: Row[Any], state: MilestoneState, **values: Any
+) -> bool:
+    changed = tx.run(
+        update(milestones)
+        .where(milestones.c.id == milestone.id, milestones.c.status == milestone.status)
+        .values(status=state, **values)
+    )
+    if changed:
+        tx.events.moved(
+            milestone.execution_id,
+            "milestone",
+            milestone.id,
+            milestone.status,
+            state,
+            key=milestone.key,
+            name=milestone.name,
+        )
+    return bool(changed)
+
+
+def checkpoint_before(tx: Transaction, execution_id: str, phase: int) -> Row[Any] | None:
+    """The newest checkpoint taken before this phase began."""
+    return tx.first(
+        select(checkpoints)
+        .where(checkpoints.c.execution_id == execution_id, checkpoints.c.phase == phase)
+        .order_by(checkpoints.c.created_at.desc(), checkpoints.c.id.desc())
+        .limit(1)
+    )

@@ -1,0 +1,46 @@
+"""Projects: git repositories under Conductor's care."""
+
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+
+from conductor_app.errors import NotFound
+from conductor_app.ids import new_id
+from conductor_app.store.database import Transaction
+from conductor_app.store.tables import projects
+
+
+def get(tx: Transaction, project_id: str) -> Row[Any]:
+    row = tx.first(select(projects).where(projects.c.id == project_id))
+    if row is None:
+        raise NotFound(f"There is no project {project_id}.")
+    return row
+
+
+def at(tx: Transaction, location: str) -> Row[Any] | None:
+    """The project of a local path or URL."""
+    return tx.first(
+        select(projects)
+        .where(projects.c.location == location, projects.c.archived_at.is_(None))
+        .order_by(projects.c.id)
+        .limit(1)
+    )
+
+
+def add(
+    tx: Transaction, name: str, location: str, settings: dict[str, Any] | None = None
+) -> Row[Any]:
+    """The project of this location, made when there is none."""
+    found = at(tx, location) if location else None
+    if found is not None:
+        return found
+    id_ = new_id()
+    row = {
+        "id": id_,
+        "name": name,
+        "location": location,
+        "settings": settings or {},
+        "created_at": tx.now,
+    }
+    tx.run(insert(projects), row)
+    return get(tx, id_)

@@ -1,0 +1,246 @@
+"""What is only added: attempts and their ends, check results, errors, lessons, checkpoints."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from conductor_app.domain.outcome import NOTHING_USED, Judgement, Usage
+from conductor_app.domain.states import AttemptState
+from conductor_app.ids import new_id
+from conductor_app.store.database import Transaction
+from conductor_app.store.tables import (
+    attempts,
+    check_results,
+    checkpoints,
+    errors,
+    executions,
+    lessons,
+    progress,
+)
+
+
+def add_attempts(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    tx.run(insert(attempts), rows)
+
+
+_END_ATTEMPT = (
+    update(attempts)
+    .where(attempts.c.id == bindparam("attempt"), attempts.c.status == "active")
+    .values(
+        status=bindparam("new_status"),
+        finished_at=bindparam("now"),
+        sandbox=bindparam("new_sandbox"),
+        commit=bindparam("new_commit"),
+        tree=bindparam("new_tree"),
+        error_kind=bindparam("new_kind"),
+        error_message=bindparam("new_message"),
+        turns=bindparam("new_turns"),
+        input_tokens=bindparam("new_input"),
+        output_tokens=bindparam("new_output"),
+        cache_read_tokens=bindparam("new_cached"),
+        cost_nano_usd=bindparam("new_cost"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How an attempt ended, and what it used."""
+
+    attempt_id: str
+    state: AttemptState
+    usage: Usage = NOTHING_USED
+    sandbox: str | None = None
+    commit: str | None = None
+    tree: str | None = None
+    error_kind: str | None = None
+    error_message: str | None = None
+
+
+def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
+    tx.run(
+        _END_ATTEMPT,
+        [
+            {
+                "attempt": end.attempt_id,
+                "new_status": end.state,
+                "now": tx.now,
+                "new_sandbox": end.sandbox,
+                "new_commit": end.commit,
+                "new_tree": end.tree,
+                "new_kind": end.error_kind,
+                "new_message": end.error_message,
+                "new_turns": end.usage.turns,
+                "new_input": end.usage.input_tokens,
+                "new_output": end.usage.output_tokens,
+                "new_cached": end.usage.cache_read_tokens,
+                "new_cost": end.usage.cost_nano_usd,
+            }
+            for end in ends
+        ],
+    )
+
+
+def active_attempt(tx: Transaction, task_id: str) -> str | None:
+    """The attempt of a task that has not ended."""
+    id_: str | None = tx.value(
+        select(attempts.c.id).where(attempts.c.task_id == task_id, attempts.c.status == "active")
+    )
+    return id_
+
+
+def cancel_active_attempt(tx: Transaction, task_id: str) -> None:
+    attempt_id = active_attempt(tx, task_id)
+    if attempt_id:
+        end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.CANCELLED)])
+
+
+def lose_attempt(tx: Transaction, attempt_id: str) -> None:
+    end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.LOST)])
+
+
+def count_attempts(tx: Transaction, task_id: str) -> int:
+    return int(tx.value(select(func.count()).where(attempts.c.task_id == task_id)))
+
+
+def add_judgements(
+    tx: Transaction,
+    execution_id: str,
+    phase: int,
+    judgements: Iterable[Judgement],
+    *,
+    job_id: str,
+    attempt_id: str | None = None,
+) -> None:
+    rows = [
+        {
+            "id": new_id(),
+            "execution_id": execution_id,
+            "phase": phase,
+            "role": each.role,
+            "subject": each.subject,
+            "job_id": job_id,
+            "attempt_id": attempt_id,
+            "name": each.name,
+            "kind": each.kind,
+            "verdict": each.verdict,
+            "message": each.message,
+            "evidence": each.evidence,
+            "created_at": tx.now,
+        }
+        for each in judgements
+    ]
+    if rows:
+        tx.run(insert(check_results), rows)
+
+
+def add_error(
+    tx: Transaction,
+    execution_id: str,
+    phase: int,
+    severity: str,
+    kind: str,
+    message: str,
+    *,
+    detail: str = "",
+    agent: str | None = None,
+    task_key: str | None = None,
+) -> None:
+    """Record an error; severity is low (retried), medium, high (a task is lost) or critical."""
+    tx.run(
+        insert(errors),
+        {
+            "id": new_id(),
+            "execution_id": execution_id,
+            "phase": phase,
+            "agent": agent,
+            "task_key": task_key,
+            "severity": severity,
+            "kind": kind,
+            "message": message,
+            "detail": detail,
+            "created_at": tx.now,
+        },
+    )
+    tx.events.record(
+        execution_id, "error.recorded", severity=severity, kind=kind, message=message, task=task_key
+    )
+
+
+def critical_errors(tx: Transaction, execution_id: str) -> list[str]:
+    statement = select(errors.c.message).where(
+        errors.c.execution_id == execution_id,
+        errors.c.severity == "critical",
+        errors.c.resolved_at.is_(None),
+    )
+    return [row.message for row in tx.all(statement)]
+
+
+def resolve_errors(tx: Transaction, execution_id: str) -> None:
+    tx.run(
+        update(errors)
+        .where(errors.c.execution_id == execution_id, errors.c.resolved_at.is_(None))
+        .values(resolved_at=tx.now)
+    )
+
+
+def add_checkpoint(
+    tx: Transaction,
+    execution_id: str,
+    phase: int,
+    tag: str,
+    commit: str | None,
+    task_ids: Sequence[str],
+) -> str:
+    id_ = new_id()
+    tx.run(
+        insert(checkpoints),
+        {
+            "id": id_,
+            "execution_id": execution_id,
+            "phase": phase,
+            "tag": tag,
+            "commit": commit,
+            "task_ids": list(task_ids),
+            "created_at": tx.now,
+        },
+    )
+    tx.events.record(execution_id, "checkpoint.created", phase=phase, tag=tag, commit=commit)
+    return id_
+
+
+def add_lesson(
+    tx: Transaction,
+    execution_id: str,
+    category: str,
+    description: str,
+    *,
+    phase: int | None,
+    agent: str | None,
+    impact: str = "",
+    action_taken: str = "",
+) -> None:
+    """Record a lesson of category success, failure, optimization or pattern."""
+    project_id = tx.value(select(executions.c.project_id).where(executions.c.id == execution_id))
+    tx.run(
+        insert(lessons),
+        {
+            "id": new_id(),
+            "project_id": project_id,
+            "execution_id": execution_id,
+            "phase": phase,
+            "agent": agent,
+            "category": category,
+            "description": description,
+            "impact": impact,
+            "action_taken": action_taken,
+            "created_at": tx.now,
+        },
+    )
+    tx.events.record(execution_id, "lesson.recorded", category=category, description=description)
+
+
+def add_progress(tx: Transaction, execution_id: str, **values: Any) -> None:
+    tx.run(insert(progress), {"id": new_id(), "execution_id": execution_id, "at": tx.now, **values})

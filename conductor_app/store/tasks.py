@@ -1,0 +1,254 @@
+"""Tasks, what they need, and the counters that say when they and their phases are ready."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+
+from conductor_app.domain.states import TASK_IN_FLIGHT, TaskState
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
+from conductor_app.store.tables import milestones, phases, task_needs, tasks
+
+# Spelled out, so that the partial indexes of the same words serve these queries.
+READY = and_(tasks.c.status == "waiting", tasks.c.needs_left == 0)
+IN_FLIGHT = tasks.c.status.in_(sorted(TASK_IN_FLIGHT))
+STUCK = and_(tasks.c.current, tasks.c.status.in_(("failed", "cancelled")))
+
+
+def add(tx: Transaction, rows: Sequence[dict[str, Any]], needs: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        tx.run(insert(tasks), rows)
+    if needs:
+        tx.run(insert(task_needs), needs)
+
+
+def get(tx: Transaction, task_id: str) -> Row[Any] | None:
+    return tx.first(select(tasks).where(tasks.c.id == task_id))
+
+
+def current(tx: Transaction, execution_id: str, key: str) -> Row[Any] | None:
+    """The newest generation of a task."""
+    return tx.first(
+        select(tasks).where(
+            tasks.c.execution_id == execution_id, tasks.c.key == key, tasks.c.current
+        )
+    )
+
+
+def all_current(tx: Transaction, execution_id: str, phase: int | None = None) -> Sequence[Row[Any]]:
+    statement = select(tasks).where(tasks.c.execution_id == execution_id, tasks.c.current)
+    if phase is not None:
+        statement = statement.where(tasks.c.phase == phase)
+    return tx.all(statement.order_by(tasks.c.phase, tasks.c.position, tasks.c.id))
+
+
+def ready(
+    tx: Transaction, execution: Execution, limit: int, without: Collection[str] = ()
+) -> Sequence[Row[Any]]:
+    """Tasks of the current phase that may be queued, in the order in which they should be."""
+    statement = (
+        select(
+            tasks.c.id,
+            tasks.c.key,
+            tasks.c.agent,
+            tasks.c.priority,
+            tasks.c.queued_at,
+            tasks.c.phase,
+        )
+        .where(
+            tasks.c.execution_id == execution.id, tasks.c.phase == execution.current_phase, READY
+        )
+        .order_by(tasks.c.priority.desc(), tasks.c.position)
+        .limit(limit)
+    )
+    if without:
+        statement = statement.where(tasks.c.agent.not_in(list(without)))
+    return tx.all(statement)
+
+
+def in_flight(tx: Transaction, execution_id: str) -> dict[str, int]:
+    """How many tasks are queued, active or integrating, by agent."""
+    statement = (
+        select(tasks.c.agent, func.count().label("n"))
+        .where(tasks.c.execution_id == execution_id, IN_FLIGHT)
+        .group_by(tasks.c.agent)
+    )
+    return {row.agent: row.n for row in tx.all(statement)}
+
+
+def stuck(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
+    """Failed and cancelled tasks that nothing has replaced: what needs them can't go on."""
+    return tx.all(
+        select(tasks).where(tasks.c.execution_id == execution_id, STUCK).order_by(tasks.c.key)
+    )
+
+
+def queue(tx: Transaction, ids: Sequence[str]) -> None:
+    tx.run(
+        update(tasks)
+        .where(tasks.c.id.in_(ids), tasks.c.status == "waiting")
+        .values(status=TaskState.QUEUED, queued_at=tx.now)
+    )
+
+
+def activate(tx: Transaction, ids: Sequence[str]) -> int:
+    return tx.run(
+        update(tasks)
+        .where(tasks.c.id.in_(ids), tasks.c.status == "queued")
+        .values(status=TaskState.ACTIVE, started_at=func.coalesce(tasks.c.started_at, tx.now))
+    )
+
+
+_COMPLETE = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("task"), tasks.c.status.in_(("active", "integrating")))
+    .values(
+        status="completed",
+        commit=bindparam("new_commit"),
+        summary=bindparam("new_summary"),
+        finished_at=bindparam("now"),
+    )
+)
+
+
+def complete(tx: Transaction, done: Iterable[tuple[str, str | None, str]]) -> None:
+    """Complete (task id, commit, summary) each."""
+    tx.run(
+        _COMPLETE,
+        [
+            {"task": id_, "new_commit": commit, "new_summary": summary, "now": tx.now}
+            for id_, commit, summary in done
+        ],
+    )
+
+
+def move(tx: Transaction, task: Row[Any], state: TaskState, **values: Any) -> bool:
+    """A guarded change of state with its event; False when the task had left that state."""
+    changed = tx.run(
+        update(tasks)
+        .where(tasks.c.id == task.id, tasks.c.status == task.status)
+        .values(status=state, **values)
+    )
+    if changed:
+        tx.events.moved(
+            task.execution_id, "task", task.id, task.status, state, key=task.key, agent=task.agent
+        )
+    return bool(changed)
+
+
+def change(tx: Transaction, task_id: str, **values: Any) -> None:
+    tx.run(update(tasks).where(tasks.c.id == task_id).values(**values))
+
+
+def _dependents(execution_id: str, keys: Sequence[str]) -> Any:
+    return select(task_needs.c.task_id).where(
+        task_needs.c.execution_id == execution_id, task_needs.c.need_key.in_(keys)
+    )
+
+
+def shift_needs(tx: Transaction, execution_id: str, keys: Sequence[str], by: int) -> int:
+    """Lower (-1) or raise (+1) the needs of the waiting tasks that need these keys; how many."""
+    met = (
+        select(func.count())
+        .select_from(task_needs)
+        .where(task_needs.c.task_id == tasks.c.id, task_needs.c.need_key.in_(keys))
+        .scalar_subquery()
+    )
+    return tx.run(
+        update(tasks)
+        .where(
+            tasks.c.id.in_(_dependents(execution_id, keys)),
+            tasks.c.status == "waiting",
+        )
+        .values(needs_left=tasks.c.needs_left + by * met)
+    )
+
+
+def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Sequence[Row[Any]]:
+    """The current tasks that need one of these, with the need (`need_key`)."""
+    return tx.all(
+        select(tasks, task_needs.c.need_key)
+        .join(task_needs, task_needs.c.task_id == tasks.c.id)
+        .where(
+            task_needs.c.execution_id == execution_id,
+            task_needs.c.need_key.in_(keys),
+            tasks.c.current,
+        )
+    )
+
+
+def waiting_dependents(
+    tx: Transaction, execution_id: str, keys: Sequence[str]
+) -> Sequence[Row[Any]]:
+    """The waiting tasks that need one of these keys, a row for each such need."""
+    if not keys:
+        return []
+    return tx.all(
+        select(tasks.c.id, tasks.c.key, tasks.c.agent, tasks.c.needs_left, task_needs.c.need_key)
+        .join(task_needs, task_needs.c.task_id == tasks.c.id)
+        .where(
+            task_needs.c.execution_id == execution_id,
+            task_needs.c.need_key.in_(keys),
+            tasks.c.status == "waiting",
+        )
+        .limit(1000)
+    )
+
+
+def by_ids(tx: Transaction, ids: Iterable[str]) -> Sequence[Row[Any]]:
+    return tx.all(select(tasks).where(tasks.c.id.in_(list(ids))))
+
+
+def needs_of(tx: Transaction, task_id: str) -> list[str]:
+    statement = select(task_needs.c.need_key).where(task_needs.c.task_id == task_id)
+    return [row.need_key for row in tx.all(statement.order_by(task_needs.c.need_key))]
+
+
+def count_open_in_phase(tx: Transaction, execution_id: str, phase: int, by: int) -> None:
+    tx.run(
+        update(phases)
+        .where(phases.c.execution_id == execution_id, phases.c.number == phase, phases.c.current)
+        .values(open_tasks=phases.c.open_tasks + by)
+    )
+
+
+def count_open_in_milestone(tx: Transaction, execution_id: str, milestone: str, by: int) -> None:
+    tx.run(
+        update(milestones)
+        .where(
+            milestones.c.execution_id == execution_id,
+            milestones.c.key == milestone,
+            milestones.c.current,
+        )
+        .values(open_tasks=milestones.c.open_tasks + by)
+    )
+
+
+def all_current_ids(tx: Transaction, execution_id: str) -> list[str]:
+    statement = select(tasks.c.id).where(tasks.c.execution_id == execution_id, tasks.c.current)
+    return [row.id for row in tx.all(statement.order_by(tasks.c.id))]
+
+
+def recount_needs(tx: Transaction, execution_id: str, task_ids: Sequence[str]) -> None:
+    """Count anew what these tasks still need."""
+    need = tasks.alias("need")
+    left = (
+        select(func.count())
+        .select_from(
+            task_needs.join(
+                need,
+                and_(
+                    need.c.execution_id == execution_id,
+                    need.c.key == task_needs.c.need_key,
+                    need.c.current,
+                ),
+            )
+        )
+        .where(
+            task_needs.c.task_id == tasks.c.id,
+            need.c.status.not_in(("completed", "skipped")),
+        )
+        .scalar_subquery()
+    )
+    tx.run(update(tasks).where(tasks.c.id.in_(list(task_ids))).values(needs_left=left))

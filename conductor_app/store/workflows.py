@@ -1,0 +1,42 @@
+"""Workflow versions: kept as written and as the validated model; an execution pins one."""
+
+from sqlalchemy import insert, select
+
+from conductor_app.domain.workflow import Workflow
+from conductor_app.errors import NotFound
+from conductor_app.store.database import Transaction
+from conductor_app.store.tables import workflow_versions
+
+# A version never changes, so what was read once is read.
+_read: dict[str, Workflow] = {}
+
+
+def of_version(tx: Transaction, version: str) -> Workflow:
+    if version not in _read:
+        model = tx.value(
+            select(workflow_versions.c.model).where(workflow_versions.c.version == version)
+        )
+        if model is None:
+            raise NotFound(f"There is no workflow version {version[:12]} in this database.")
+        if len(_read) >= 64:
+            _read.clear()
+        _read[version] = Workflow.model_validate_json(model)
+    return _read[version]
+
+
+def keep(tx: Transaction, workflow: Workflow, version: str, source: str, text: str) -> None:
+    """Keep a version; keeping it again changes nothing."""
+    known = select(workflow_versions.c.version).where(workflow_versions.c.version == version)
+    if tx.value(known):
+        return
+    tx.run(
+        insert(workflow_versions),
+        {
+            "version": version,
+            "name": workflow.name,
+            "source": source,
+            "text": text,
+            "model": workflow.model_dump_json(exclude_unset=True),
+            "created_at": tx.now,
+        },
+    )
