@@ -1,19 +1,12 @@
-"""A supervisor process seen from the worker: started, heard, told to stop, its outcome read."""
+"""One command under its supervisor: given as an order, heard, told to stop, its outcome read."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from workers.sandbox.model import Order, SandboxFailed
-
-SOURCE = str(Path(__file__).parents[2])
-# Not `-m`, and without site: a command should not wait for modules that its supervisor never uses.
-START = "from workers.supervisor.supervision import main; main()"
+from workers.sandbox.standby import standby
 
 
 @dataclass(frozen=True)
@@ -25,58 +18,41 @@ class Outcome:
 
 
 class Supervised:
-    """One supervisor and its command. `output` is the read end of the command's output.
+    """A command that is running, or was.
 
-    The supervisor ends the command and all that it started when this object's `stop` is called,
-    when its deadline passes, or when this process dies, however it dies.
+    Its supervisor ends it, and all that it started, when `stop` is called, when its deadline
+    passes, or when this process dies, however it dies.
     """
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        status, status_end = os.pipe()
-        self._status = os.fdopen(status, "rb")
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-s", "-S", "-c", START, str(status_end)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                bufsize=0,
-                env={"PYTHONPATH": SOURCE},
-                pass_fds=(status_end,),
-                start_new_session=True,
-            )
-        except BaseException:
-            self._status.close()
-            raise
-        finally:
-            os.close(status_end)
-        assert self._process.stdin and self._process.stdout
-        self._lifeline = self._process.stdin
-        self.output = self._process.stdout
+        self._supervisor = standby(order.level).take()
         self._give(order)
 
     @property
     def pid(self) -> int:
         """The supervisor's process id, which is also that of its session."""
-        return self._process.pid
+        return self._supervisor.process.pid
+
+    @property
+    def output(self) -> IO[bytes]:
+        return self._supervisor.output
 
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self._supervisor.process.poll() is None
 
     def stop(self) -> None:
         """Ask the command to end; it is killed after the grace period. Returns at once."""
-        self._lifeline.close()
+        self._supervisor.lifeline.close()
 
     def outcome(self) -> Outcome:
         """Wait for the end and say how it came. Raises SandboxFailed when there was no start."""
-        with self._status:
-            report = self._status.read()
-        self._process.wait()
+        report = self._supervisor.status.read()
+        exit_code = self._supervisor.process.wait()
         if not report:
             raise SandboxFailed(
-                f"The process that confines `{self._order.argv[0]}` died (exit code "
-                f"{self._process.returncode}). The machine may be out of memory; try again."
+                f"The process that confines `{self._order.argv[0]}` died (exit code {exit_code}). "
+                "The machine may be out of memory; try again."
             )
         found: dict[str, Any] = json.loads(report)
         if "error" in found:
@@ -95,13 +71,10 @@ class Supervised:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._process.wait()
-        self.output.close()
-        self._status.close()
+        self._supervisor.close()
 
     def _give(self, order: Order) -> None:
         try:
-            self._lifeline.write(json.dumps(order.as_dict()).encode() + b"\n")
+            self._supervisor.lifeline.write(json.dumps(order.as_dict()).encode() + b"\n")
         except BrokenPipeError:
             return  # it died at once: outcome() says so

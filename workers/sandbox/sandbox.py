@@ -18,6 +18,7 @@ from workers.sandbox.model import (
     CommandResult,
     Level,
     Limits,
+    Order,
     SandboxUnavailable,
 )
 from workers.sandbox.orders import Access, order
@@ -55,6 +56,8 @@ class Sandbox:
     """
 
     level: Level
+    # Seconds between asking a command to end (TERM) and killing it.
+    grace: float = 5.0
 
     @staticmethod
     def detect(setting: str = "auto") -> "Sandbox":
@@ -85,7 +88,7 @@ class Sandbox:
         started = time.monotonic()
         output = BoundedOutput(limits.output_bytes)
         try:
-            wanted = order(self.level, argv, cwd, limits, **access)
+            wanted = self._order(argv, cwd, limits, access)
         except CommandNotFound as missing:
             output.add(missing.message.encode())
             return _result(argv, Outcome(COMMAND_NOT_FOUND, None), output, 0.0)
@@ -108,7 +111,7 @@ class Sandbox:
 
         Raises CommandNotFound.
         """
-        wanted = replace(order(self.level, argv, cwd, limits, **access), seconds=None)
+        wanted = replace(self._order(argv, cwd, limits, access), seconds=None)
         with Supervised(wanted) as supervised:
             running = RunningCommand(supervised, log, limits.output_bytes)
             try:
@@ -116,6 +119,9 @@ class Sandbox:
             finally:
                 supervised.stop()
                 running.finish()
+
+    def _order(self, argv: Sequence[str], cwd: Path, limits: Limits, access: Access) -> Order:
+        return replace(order(self.level, argv, cwd, limits, **access), grace=self.grace)
 
 
 def _read_to_end(

@@ -1,5 +1,6 @@
 """Starts one command at its level of confinement."""
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -48,7 +49,6 @@ class Sandlocked:
     overhead = 0
 
     def __init__(self, order: Order) -> None:
-        sys.path.append(order["tool"])
         sandlock = importlib.import_module("sandlock")
         _drop_capabilities()
         self._process = sandlock.Sandbox(**_sandlock_policy(order)).popen(
@@ -59,6 +59,14 @@ class Sandlocked:
     def wait(self) -> int:
         result = self._process.wait()
         return -int(result.signal) if result.signal > 0 else int(result.exit_code)
+
+
+def prepare(level: str, tool: str) -> None:
+    """Load what the level needs, before there is an order; a failure shows when it is used."""
+    if level == "sandlock":
+        sys.path.append(tool)
+        with contextlib.suppress(ImportError, OSError):
+            importlib.import_module("sandlock")
 
 
 def launch(order: Order) -> Child:

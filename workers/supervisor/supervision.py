@@ -14,15 +14,16 @@ import time
 from typing import Any
 
 from workers.supervisor import processes
-from workers.supervisor.launch import Child, launch
+from workers.supervisor.launch import Child, launch, prepare
 
 WATCH_SECONDS = 0.25
 LIFELINE = 0
 
 
 def main() -> None:
-    status = int(sys.argv[1])
+    status, level, tool = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     os.set_inheritable(status, False)
+    prepare(level, tool)
     order = json.loads(_read_line(LIFELINE))
     try:
         outcome = Supervision(order).run()

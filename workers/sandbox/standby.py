@@ -1,0 +1,87 @@
+"""Supervisor processes: one always stands by, so that a command does not wait for one to start."""
+
+import atexit
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from workers.sandbox.model import Level
+from workers.sandbox.orders import tool
+
+SOURCE = str(Path(__file__).parents[2])
+# Not `-m`, and without site: a command should not wait for modules that its supervisor never uses.
+START = "from workers.supervisor.supervision import main; main()"
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """A supervisor process with its three pipes; it ends when the lifeline is closed."""
+
+    process: subprocess.Popen[bytes]
+    lifeline: IO[bytes]
+    output: IO[bytes]
+    status: IO[bytes]
+
+    def close(self) -> None:
+        """End it and whatever it supervises; returns when all of it is gone."""
+        self.lifeline.close()
+        self.process.wait()
+        self.output.close()
+        self.status.close()
+
+
+class Standby:
+    """Hands out supervisors of one level, each started before it was asked for."""
+
+    def __init__(self, level: Level) -> None:
+        self._level = level
+        self._lock = threading.Lock()
+        self._spare: Supervisor | None = None
+        self._owner = os.getpid()
+        atexit.register(self._dismiss)
+
+    def take(self) -> Supervisor:
+        with self._lock:
+            spare, self._spare = self._spare, None
+            mine = self._owner == os.getpid()
+            if spare is None or not mine or spare.process.poll() is not None:
+                spare = _start(self._level)
+            if mine:
+                self._spare = _start(self._level)
+            return spare
+
+    def _dismiss(self) -> None:
+        if self._spare is not None and self._owner == os.getpid():
+            self._spare.close()
+
+
+@cache
+def standby(level: Level) -> Standby:
+    return Standby(level)
+
+
+def _start(level: Level) -> Supervisor:
+    status, status_end = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-S", "-c", START, str(status_end), level, tool(level)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            env={"PYTHONPATH": SOURCE},
+            pass_fds=(status_end,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(status)
+        raise
+    finally:
+        os.close(status_end)
+    assert process.stdin and process.stdout
+    return Supervisor(process, process.stdin, process.stdout, os.fdopen(status, "rb"))
