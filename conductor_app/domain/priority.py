@@ -6,10 +6,9 @@ PHASES = 6
 WEIGHTS: Mapping[str, int] = {"low": 1, "normal": 2, "high": 4, "critical": 8}
 MOST_WEIGHT = 100
 
-# Both brokers get ten levels. A task of phase 0 is above 600 and so in the most urgent one;
-# each phase of the six falls in a level of its own.
+# Both brokers have ten levels. Phases 0 to 5 get the six most urgent, one each, and agents of one
+# phase share theirs: within a level the database's order decides.
 LEVELS = 10
-_SPAN = (PHASES * 100) + 20
 
 
 def of_task(phase: int, agent_priority: int) -> int:
@@ -31,7 +30,7 @@ def weight(priority: str | int) -> int:
 
 def rabbitmq_level(priority: int) -> int:
     """0 to 9, the most urgent highest."""
-    return min(LEVELS - 1, max(0, priority * LEVELS // _SPAN))
+    return min(LEVELS - 1, max(0, priority // 100 + LEVELS - 1 - PHASES))
 
 
 def redis_level(priority: int) -> int:

@@ -22,6 +22,20 @@ _PATTERNS: Mapping[str, str] = {
     r"^/": "a path from the root, as in `/health/live`",
 }
 
+_EXPECTED: Mapping[str, str] = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
 
 def problems(error: ValidationError, data: Any) -> list[Problem]:
     """One problem for each place; a value that may be several things has all they say in one."""
@@ -46,14 +60,14 @@ def in_text(loc: Loc, data: Any) -> Loc:
 
 
 def _problem(detail: ErrorDetails, loc: Loc) -> Problem:
-    name, given = loc[-1] if loc else "template", detail["input"]
+    name, given = _name(loc), detail["input"]
     context: Mapping[str, Any] = detail.get("ctx", {})
     suggestion: str | None = None
     match detail["type"]:
         case "extra_forbidden":
             message, suggestion = (
-                f"unknown field `{name}`",
-                closest(str(name), _fields(detail["loc"][:-1])),
+                f"unknown field {name}",
+                closest(str(loc[-1]), _fields(detail["loc"][:-1])),
             )
         case "missing":
             message, loc = f"`{detail['loc'][-1]}` is missing", (*loc, detail["loc"][-1])
@@ -63,16 +77,27 @@ def _problem(detail: ErrorDetails, loc: Loc) -> Problem:
         case "union_tag_not_found":
             message = f"`kind` is missing; one of {', '.join(KINDS)}"
         case "literal_error":
-            message = f"`{given}` is not a {name}; one of {context['expected']}"
+            message = f"{name} can't be `{given}`; one of {context['expected']}"
             suggestion = closest(str(given), context["expected"].replace("'", "").split(", "))
         case "string_pattern_mismatch":
             wanted = _PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
             message = f"`{given}` is not {wanted}"
+        case sort if sort in _EXPECTED:
+            message = f"{name} must be {_EXPECTED[sort]}"
         case "value_error":
             message = str(context["error"])
         case _:
-            message = f"`{name}`: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+            message = f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
     return Problem("error", message, loc, suggestion)
+
+
+def _name(loc: Loc) -> str:
+    """`field`, or for an item of a list its number from 1."""
+    if not loc:
+        return "the template"
+    if isinstance(loc[-1], int) and len(loc) > 1:
+        return f"item {loc[-1] + 1} of `{loc[-2]}`"
+    return f"`{loc[-1]}`"
 
 
 def _fields(loc: tuple[str | int, ...]) -> list[str]:
