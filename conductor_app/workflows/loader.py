@@ -131,7 +131,11 @@ def _builtins() -> dict[str, Path]:
 
 
 def _text_of(source: Path) -> str:
-    content = source.read_bytes()
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        problem = LocatedProblem("error", f"it can't be read: {error.strerror}", str(source), 1, 1)
+        raise _invalid(source, [problem]) from error
     try:
         return normalised(content.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 """Pydantic's findings about a template in words for its author, with suggestions."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -34,6 +35,7 @@ _EXPECTED: Mapping[str, str] = {
     "tuple_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
 }
 
 
@@ -41,6 +43,9 @@ def problems(error: ValidationError, data: Any) -> list[Problem]:
     """One problem for each place; a value that may be several things has all they say in one."""
     found: dict[Loc, Problem] = {}
     for detail in error.errors(include_url=False):
+        if detail["type"] == "too_short" and detail["input"]:
+            # Not short as written: its items have errors of their own.
+            continue
         problem = _problem(detail, in_text(detail["loc"], data))
         before = found.get(problem.loc)
         if before is not None and before.message != problem.message:
@@ -55,6 +60,7 @@ def in_text(loc: Loc, data: Any) -> Loc:
     for part in loc:
         keys = range(len(data)) if isinstance(data, list) else data
         if isinstance(data, dict | list) and part in keys:
+            # mypy can't see that only a list was asked for a number.
             data, known = data[part], (*known, part)  # type: ignore[index]
     return known
 
@@ -65,10 +71,8 @@ def _problem(detail: ErrorDetails, loc: Loc) -> Problem:
     suggestion: str | None = None
     match detail["type"]:
         case "extra_forbidden":
-            message, suggestion = (
-                f"unknown field {name}",
-                closest(str(loc[-1]), _fields(detail["loc"][:-1])),
-            )
+            message = f"unknown field {name}"
+            suggestion = closest(str(loc[-1]), _fields(detail["loc"][:-1]))
         case "missing":
             message, loc = f"`{detail['loc'][-1]}` is missing", (*loc, detail["loc"][-1])
         case "union_tag_invalid":
@@ -77,11 +81,14 @@ def _problem(detail: ErrorDetails, loc: Loc) -> Problem:
         case "union_tag_not_found":
             message = f"`kind` is missing; one of {', '.join(KINDS)}"
         case "literal_error":
-            message = f"{name} can't be `{given}`; one of {context['expected']}"
-            suggestion = closest(str(given), context["expected"].replace("'", "").split(", "))
+            allowed = re.findall(r"'([^']*)'", context["expected"])
+            message = f"{name} can't be `{given}`; one of {', '.join(allowed)}"
+            suggestion = closest(str(given), allowed)
         case "string_pattern_mismatch":
             wanted = _PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
             message = f"`{given}` is not {wanted}"
+        case "too_short":
+            message = f"{name} must not be empty"
         case sort if sort in _EXPECTED:
             message = f"{name} must be {_EXPECTED[sort]}"
         case "value_error":
@@ -100,7 +107,7 @@ def _name(loc: Loc) -> str:
     return f"`{loc[-1]}`"
 
 
-def _fields(loc: tuple[str | int, ...]) -> list[str]:
+def _fields(loc: Loc) -> list[str]:
     """The fields that may stand at a place of the template."""
     places: list[Any] = [Workflow]
     for part in loc:

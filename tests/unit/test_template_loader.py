@@ -104,6 +104,15 @@ def test_what_can_be_wrong_with_one_line(change: tuple[str, str], line: int, wor
     assert any(p.line == line and words in p.message for p in found), found
 
 
+def test_a_list_with_bad_items_is_not_called_empty() -> None:
+    assert sentences("name: x\ntitle: X\nphases: [1]\n") == [
+        "t.yml:3:10: error: item 1 of `phases` must be a mapping"
+    ]
+    assert sentences("name: x\ntitle: X\nphases: []\n") == [
+        "t.yml:3:1: error: `phases` must not be empty"
+    ]
+
+
 def test_unknown_fields_are_corrected_wherever_they_stand() -> None:
     check = "{name: c, kind: http, service: api, requests: [{path: /, statuss: 201}]}"
     text = SMALL.replace("prompt: Do A", f"promt: Do A, checks: [{check}]")
