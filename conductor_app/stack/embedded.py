@@ -64,14 +64,20 @@ def find(home: Path) -> RunningStack | None:
 
 
 def start(
-    settings: Settings, programs: Callable[[Settings], Sequence[Program]] = programs_of
+    settings: Settings,
+    programs: Callable[[Settings], Sequence[Program]] = programs_of,
+    before: Callable[[Settings], None] = lambda _: None,
 ) -> tuple[RunningStack, bool]:
-    """Start the stack unless it runs already: the stack, and whether this call started it."""
+    """Start the stack unless it runs already: the stack, and whether this call started it.
+
+    `before` is done first, while nothing of the stack runs and nobody else can start it.
+    """
     datadir.prepare(settings.home)
     with _alone(settings.home):
         if running := find(settings.home):
             return running, False
         end_leftovers(settings.home)
+        before(settings)
         settings.api_token()
         stack = RunningStack(settings.home, settings.host, choose_port(settings))
         chosen = settings.model_copy(update={"port": stack.port})

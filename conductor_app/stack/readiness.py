@@ -35,7 +35,7 @@ def wait_until_ready(
             early_ends[state.name].add(state.stopped)
             if len(early_ends[state.name]) > EARLY_ENDS_ALLOWED:
                 raise StackProblem(_ends_again_and_again(stack, state))
-            if state.stopped == 0:
+            if state.problem and state.stopped == 0:
                 raise StackProblem(f"`{state.name}` can't be started: {state.problem}.")
         if time.monotonic() > deadline:
             raise StackProblem(_not_ready(stack, states, seconds))

@@ -1,0 +1,69 @@
+"""What a command prints: sentences and tables for people, one JSON object for programs."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conductor_app.errors import ConductorError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Output:
+    """The output of one command. With `as_json` only `result` and `error` reach standard output."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    @cached_property
+    def console(self) -> "Console":
+        """Rich output, for what is more than sentences; imported late because it is slow."""
+        from rich.console import Console
+
+        return Console(highlight=False, markup=False, quiet=self.as_json)
+
+    def say(self, text: str = "") -> None:
+        if not self.as_json:
+            click.echo(text)
+
+    def note(self, text: str) -> None:
+        """What should be known but is not the result, on standard error."""
+        click.echo(text, err=True)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        from rich.table import Table
+
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        self.console.print(table)
+
+    def result(self, data: Any, message: str = "") -> None:
+        """What the command found or did, in the shape of the API's answers. Silent for people."""
+        if self.as_json:
+            self._write({"success": True, "message": message, "data": data})
+
+    def error(self, error: ConductorError) -> None:
+        """The sentence for people, always; for programs also the API's error shape."""
+        click.echo(error.message, err=True)
+        if self.as_json:
+            told = {"code": error.code, "message": error.message, "details": error.details}
+            self._write({"success": False, "error": told})
+
+    @contextmanager
+    def working(self, sentence: str) -> Iterator[Callable[[str], None]]:
+        """A moving line while something takes long; on a terminal only. Yields what changes it."""
+        if self.as_json or not sys.stdout.isatty():
+            yield lambda _: None
+            return
+        with self.console.status(sentence) as status:
+            yield status.update
+
+    def _write(self, answer: dict[str, Any]) -> None:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=str))

@@ -1,0 +1,32 @@
+"""From nothing to a ready stack: what `conductor up` and `conductor run` have in common."""
+
+from conductor_app.settings import Settings
+from conductor_app.stack import embedded
+from conductor_app.stack.embedded import RunningStack
+from conductor_app.stack.reachable import require_reachable
+from conductor_app.stack.readiness import Progress, wait_until_ready
+
+
+def launch(settings: Settings, progress: Progress = lambda _: None) -> tuple[RunningStack, bool]:
+    """The ready stack of this data directory, and whether this call started it.
+
+    A stack that this call started and that does not become ready is stopped again.
+    Raises Unreachable, EnvironmentProblem, StackProblem.
+    """
+    require_reachable(settings)
+    stack, fresh = embedded.start(settings, before=upgrade_database)
+    try:
+        wait_until_ready(stack, progress)
+    except BaseException:
+        if fresh:
+            embedded.stop(settings.home)
+        raise
+    return stack, fresh
+
+
+def upgrade_database(settings: Settings) -> None:
+    """Bring the database's tables up to date; nothing of the stack runs meanwhile."""
+    # Imported here: a stack that runs already is found without loading SQLAlchemy and Alembic.
+    from conductor_app.store import migrations
+
+    migrations.upgrade(settings.database_url)
