@@ -1,7 +1,5 @@
 """The project's own services, in the sandbox and on loopback, for the checks of one judging."""
 
-import fcntl
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,9 +11,9 @@ import requests
 from conductor_app.domain.workflow import Service
 from conductor_app.errors import ConductorError
 from workers.command_line import argv, shown
+from workers.ports import HOST, belongs_to, listened_to, reserved
 from workers.sandbox import RunningCommand, Sandbox
 
-HOST = "127.0.0.1"
 POLL_SECONDS = 0.1
 PROBE_SECONDS = 2.0
 LOG_TAIL = 2_000
@@ -123,7 +121,7 @@ class Services:
         )
 
     def _launch(self, name: str, service: Service, started: ExitStack) -> RunningService:
-        port = started.enter_context(_Port(self._ports)).number
+        port = started.enter_context(reserved(self._ports))
         variables = {**service.env, "PORT": str(port)}
         log = self._logs / f"service-{name}.log"
         command = started.enter_context(
@@ -142,9 +140,9 @@ class Services:
         seconds = service.ready.timeout
         deadline = time.monotonic() + seconds
         while True:
-            ready, seen = _probe(running, service.ready.path)
             if not running.command.alive():
                 raise self._died(running, service)
+            ready, seen = _probe(running, service.ready.path)
             if ready:
                 return
             if self._cancelled():
@@ -169,12 +167,13 @@ class Services:
 
 
 def _probe(running: RunningService, path: str | None) -> tuple[bool, str]:
-    """Whether the service is ready, and what was seen."""
+    """Whether the service is ready, and what was seen. Raises _PortTaken."""
+    if not listened_to(running.port):
+        return False, "nothing listens on its port"
+    if not belongs_to(running.port, running.command.pid):
+        raise _PortTaken
     if path is None:
-        with socket.socket() as probe:
-            probe.settimeout(PROBE_SECONDS)
-            refused = probe.connect_ex((HOST, running.port))
-        return not refused, "nothing listens on its port" if refused else "it listens"
+        return True, "it listens"
     try:
         with requests.Session() as session:
             session.trust_env = False
@@ -185,33 +184,3 @@ def _probe(running: RunningService, path: str | None) -> tuple[bool, str]:
     except requests.RequestException as error:
         return False, f"GET {path} failed ({type(error).__name__})"
     return answer.ok, f"GET {path} answered {answer.status_code}"
-
-
-class _Port:
-    """A free loopback port, kept from other judgings on this machine by a locked file."""
-
-    def __init__(self, locks: Path) -> None:
-        locks.mkdir(parents=True, exist_ok=True)
-        while True:
-            self.number = _free_port()
-            self._lock = locks / str(self.number)
-            self._file = self._lock.open("w")
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._file.close()
-                continue
-            return
-
-    def __enter__(self) -> "_Port":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._lock.unlink(missing_ok=True)
-        self._file.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -109,7 +109,9 @@ class Postgres:
         )
         try:
             with engine.connect() as connection:
-                return [tuple(row) for row in connection.exec_driver_sql(query).fetchmany(MAX_ROWS)]
+                # No parameters: a % in the query is a %.
+                plain = connection.execution_options(no_parameters=True)
+                return [tuple(row) for row in plain.exec_driver_sql(query).fetchmany(MAX_ROWS)]
         except SQLAlchemyError as error:
             raise QueryFailed(f"{self.shown}: {_first_line(error)}") from error
         finally:
