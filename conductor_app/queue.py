@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RUN_JOB = "conductor.run"
 TICK = "conductor.tick"
+DUE = "conductor.due"
 SYSTEM_QUEUE = "system"
 ISOLATED_QUEUE = "isolated"
 

@@ -102,7 +102,7 @@ class Judged:
 class Checkpointed:
     """The execution branch exists and is tagged."""
 
-    commit: str
+    commit: str | None
     tag: str
     hooks: dict[str, Any] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from conductor_app.engine.settle import block, settle
 from conductor_app.queue import ISOLATED_QUEUE
 from conductor_app.store import executions, jobs, leases, records
 from conductor_app.store.database import Database, Transaction
+from conductor_app.store.executions import Execution
 
 TICK_LEASE = "tick"
 # After this many lost leases a job runs alone; lost once more, it is not tried again.
@@ -25,28 +26,36 @@ class Timing:
     hint_lost: int = 30_000
 
 
-def tick(database: Database, holder: str, timing: Timing) -> bool:
-    """One pass over everything unfinished; False when another process holds the tick's lease."""
+@dataclass(frozen=True)
+class Swept:
+    """What a tick looked at: open executions, and the repositories where jobs were lost."""
+
+    touched: list[str]
+    lost_in: list[str]
+
+
+def tick(database: Database, holder: str, timing: Timing) -> Swept | None:
+    """One pass over everything unfinished; None when another process holds the tick's lease."""
     with database.transaction() as tx:
         lease = leases.take(tx, TICK_LEASE, holder, timing.tick, gap=3 * timing.tick)
         if lease is None:
-            return False
+            return None
         # One that was itself out of contact judges nobody's silence yet.
         may_expire = tx.now - lease.since >= timing.lease
         lost = [(row.execution_id, row.id) for row in jobs.expired(tx)] if may_expire else []
         _forget_lost_hints(tx, timing.hint_lost)
         open_ids = executions.open_ids(tx)
+    locations: set[str] = set()
     for execution_id, job_id in lost:
         with database.transaction() as tx:
-            expire(tx, execution_id, job_id)
+            locations |= expire(tx, execution_id, job_id)
     for execution_id in open_ids:
         with database.transaction() as tx:
             execution = executions.lock(tx, execution_id)
             if execution is not None:
                 dispatch.top_up(tx, settle(tx, execution))
-    with database.transaction() as tx:
-        dispatch.top_up(tx, jobs.unhinted_queues(tx))
-    return True
+    due(database)
+    return Swept(open_ids, sorted(locations))
 
 
 def due(database: Database) -> None:
@@ -55,27 +64,36 @@ def due(database: Database) -> None:
         dispatch.top_up(tx, jobs.unhinted_queues(tx))
 
 
-def expire(tx: Transaction, execution_id: str, job_id: str) -> None:
-    """A worker fell silent: its job is queued again, alone after two, never after three."""
+def expire(tx: Transaction, execution_id: str, job_id: str) -> set[str]:
+    """A worker fell silent: its job is queued again, alone after two, never after three.
+
+    Returns the repository where it may have left something.
+    """
     execution = executions.lock(tx, execution_id)
     job = jobs.get(tx, job_id)
     if execution is None or job is None or not _silent(tx, job):
-        return
-    if job.kind == "attempt" and job.lost_leases >= ISOLATE_AFTER:
-        attempt_id = records.active_attempt(tx, job.task_id)
-        if attempt_id:
-            records.lose_attempt(tx, attempt_id)
-        dispatch.top_up(tx, attempt_ends.quarantine(tx, execution, job))
-        return
-    alone = job.lost_leases + 1 >= ISOLATE_AFTER and job.kind in ("attempt", "check")
-    if job.kind == "check" and job.lost_leases >= ISOLATE_AFTER:
+        return set()
+    worn_out = job.lost_leases >= ISOLATE_AFTER
+    if worn_out and job.kind == "attempt":
+        _quarantine(tx, execution, job)
+        return {execution.location} - {""}
+    if worn_out and job.kind == "check":
         message = "Three workers were lost while they ran the same checks."
         records.add_error(
             tx, execution.id, execution.current_phase, "critical", "QUARANTINED", message
         )
         block(tx, execution, f"{message} Way out: see `conductor logs`, then `conductor start`.")
+    alone = job.lost_leases + 1 >= ISOLATE_AFTER and job.kind in ("attempt", "check")
     system_ends.lost(tx, job, ISOLATED_QUEUE if alone else job.queue)
     dispatch.top_up(tx, [ISOLATED_QUEUE, job.queue])
+    return {execution.location} - {""}
+
+
+def _quarantine(tx: Transaction, execution: Execution, job: Row[Any]) -> None:
+    attempt_id = records.active_attempt(tx, job.task_id)
+    if attempt_id:
+        records.lose_attempt(tx, attempt_id)
+    dispatch.top_up(tx, attempt_ends.quarantine(tx, execution, job))
 
 
 def _silent(tx: Transaction, job: Row[Any]) -> bool:

@@ -96,3 +96,9 @@ def add_share(tx: Transaction, execution_id: str, weight: float) -> None:
 
 def open_ids(tx: Transaction) -> list[str]:
     return [row.id for row in tx.all(select(executions.c.id).where(OPEN).order_by(executions.c.id))]
+
+
+def hold_of(tx: Transaction, execution_id: str) -> str | None:
+    """The job that holds everything else of an execution, if one does."""
+    hold: str | None = tx.value(select(executions.c.hold).where(executions.c.id == execution_id))
+    return hold

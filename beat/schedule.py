@@ -1,0 +1,30 @@
+"""What happens on a schedule: name, Celery task, cadence."""
+
+from conductor_app.queue import DUE, SYSTEM_QUEUE, TICK
+from conductor_app.settings import Settings
+
+# How often retries whose time has come are sent, in seconds.
+DUE_SECONDS = 1.0
+
+
+def schedule(settings: Settings) -> dict[str, dict[str, object]]:
+    """Celery beat's table. A message that nobody took before the next one is void."""
+    if not settings.enable_orchestrator:
+        return {}
+    return {
+        "tick": _entry(TICK, settings.tick_seconds),
+        "due": _entry(DUE, min(DUE_SECONDS, settings.tick_seconds)),
+    }
+
+
+def _entry(task: str, seconds: float) -> dict[str, object]:
+    return {
+        "task": task,
+        "schedule": seconds,
+        "options": {
+            "queue": SYSTEM_QUEUE,
+            "priority": 0,
+            "expires": max(1.0, 2 * seconds),
+            "ignore_result": True,
+        },
+    }

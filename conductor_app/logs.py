@@ -1,0 +1,55 @@
+"""Every log sentence, keyed by what happened; one line each, facts as key=value."""
+
+import logging
+from typing import Any
+
+SENTENCES = {
+    "worker_started": "Worker {worker} takes {queues} with {slots} slots",
+    "worker_draining": "Worker {worker} is draining: its jobs are given back",
+    "heartbeat_failed": "A heartbeat could not be written: {error}",
+    "job_claimed": "{kind} {name} claimed, claim {number}",
+    "job_refused": "The report of job {job} came too late and was refused",
+    "job_failed": "{kind} {name} failed: {error}",
+    "attempt_ended": "{name}: {outcome}",
+    "hook": "{line}",
+    "tick": "Tick: {open} executions open",
+    "tick_failed": "The tick failed and runs again at the next beat: {error}",
+    "projection_failed": "The files of project {project} could not be written: {error}",
+    "prune_failed": "Leftovers in {location} could not be removed: {error}",
+    "broker_unreachable": "The broker does not answer ({error}); what waits is sent again later",
+}
+
+_logger = logging.getLogger("conductor")
+
+
+def info(event: str, **facts: Any) -> None:
+    _write(logging.INFO, event, facts)
+
+
+def warning(event: str, **facts: Any) -> None:
+    _write(logging.WARNING, event, facts)
+
+
+def error(event: str, **facts: Any) -> None:
+    """The same with the traceback of the exception being handled."""
+    _write(logging.ERROR, event, facts, exc_info=True)
+
+
+def _write(level: int, event: str, facts: dict[str, Any], exc_info: bool = False) -> None:
+    sentence = SENTENCES[event].format_map(_Facts(facts))
+    _logger.log(level, "%s", sentence, exc_info=exc_info, extra={"event": event, "facts": facts})
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "?"
+
+
+def set_up(level: int = logging.INFO) -> None:
+    """Log to the standard error stream, a line an event."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        force=True,
+    )
+    _logger.setLevel(level)

@@ -1,0 +1,79 @@
+"""`python -m workers agent|system|isolated`: a Celery worker on threads, with its role's queues."""
+
+import argparse
+from collections.abc import Sequence
+
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
+
+from conductor_app import bootstrap, logs
+from conductor_app.engine import queues
+from conductor_app.ids import new_id
+from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE
+from conductor_app.settings import Settings
+from workers import current
+from workers.process import WorkerProcess
+
+ROLES = ("agent", "system", "isolated")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
+    parser.add_argument("role", choices=ROLES)
+    parser.add_argument("--slots", type=int, help="jobs at a time; default: from the settings")
+    parser.add_argument("--queues", help="comma-separated; default: all of the role")
+    chosen = parser.parse_args(arguments)
+    logs.set_up()
+    settings = Settings.load()
+    conductor = bootstrap.connect(settings)
+    names = chosen.queues.split(",") if chosen.queues else _queues(conductor, chosen.role)
+    slots = chosen.slots or _slots(settings, chosen.role)
+    _serve(conductor, chosen.role, names, slots)
+
+
+def _queues(conductor: bootstrap.Conductor, role: str) -> list[str]:
+    if role == "system":
+        return [SYSTEM_QUEUE]
+    if role == "isolated":
+        return [ISOLATED_QUEUE]
+    with conductor.read() as tx:
+        return queues.known(tx)
+
+
+def _slots(settings: Settings, role: str) -> int:
+    return {"agent": settings.worker_slots, "system": settings.system_slots, "isolated": 1}[role]
+
+
+def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: int) -> None:
+    from workers.app import app
+
+    def consumed() -> list[str]:
+        """Read anew at every heartbeat: queues are added while the worker runs."""
+        return list(app.amqp.queues.consume_from) or names
+
+    def opened(**_: object) -> None:
+        current.begin(WorkerProcess(conductor, role, slots, consumed))
+
+    def draining(**_: object) -> None:
+        current.process().drain()
+
+    def closed(**_: object) -> None:
+        current.end()
+
+    worker_init.connect(opened, weak=False)
+    worker_shutting_down.connect(draining, weak=False)
+    worker_shutdown.connect(closed, weak=False)
+    options = [
+        "worker",
+        "--pool=threads",
+        f"--concurrency={slots}",
+        f"--queues={','.join(names)}",
+        f"--hostname={role}-{new_id()[-8:].lower()}@%h",
+        "--loglevel=WARNING",
+        "--without-gossip",
+        "--without-mingle",
+    ]
+    app.worker_main(options)
+
+
+if __name__ == "__main__":
+    main()

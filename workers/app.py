@@ -1,0 +1,7 @@
+"""The Celery application of the workers, as `celery --app workers.app` finds it."""
+
+from conductor_app import bootstrap
+from conductor_app.settings import Settings
+
+app = bootstrap.celery_app(Settings.load())
+app.conf.update(imports=("workers.tasks",), worker_pool="threads")

@@ -1,0 +1,24 @@
+"""The worker process that this interpreter is, opened once by its Celery worker's start."""
+
+from workers.process import WorkerProcess
+
+_process: WorkerProcess | None = None
+
+
+def begin(process: WorkerProcess) -> None:
+    global _process
+    _process = process
+
+
+def process() -> WorkerProcess:
+    """The process; raises RuntimeError outside a worker."""
+    if _process is None:
+        raise RuntimeError("This is no worker process; start one with `python -m workers agent`.")
+    return _process
+
+
+def end() -> None:
+    global _process
+    if _process is not None:
+        _process.close()
+        _process = None

@@ -1,0 +1,79 @@
+"""The jobs that this process holds, and the heart that keeps their leases."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from conductor_app import logs
+from workers.writer import Writer
+
+
+@dataclass
+class Held:
+    """A job in progress here. `stopped` is what its agent and commands ask now and then."""
+
+    job_id: str
+    fence: int
+    lost: bool = False
+    cancelled: bool = False
+    draining: bool = False
+
+    def stopped(self) -> bool:
+        return self.lost or self.cancelled or self.draining
+
+
+class HeldJobs:
+    """Renews the leases of what is held; a job whose fence went on is marked lost."""
+
+    def __init__(self, writer: Writer, seconds: float, queues: Callable[[], Sequence[str]]) -> None:
+        self._writer = writer
+        self._seconds = seconds
+        self._queues = queues
+        self._held: dict[str, Held] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._draining = False
+        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def hold(self, job_id: str, fence: int) -> Iterator[Held]:
+        held = Held(job_id, fence, draining=self._draining)
+        with self._lock:
+            self._held[job_id] = held
+        try:
+            yield held
+        finally:
+            with self._lock:
+                self._held.pop(job_id, None)
+
+    def drain(self) -> None:
+        """Let every job reach a safe point and be given back."""
+        self._draining = True
+        for held in self._all():
+            held.draining = True
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _all(self) -> list[Held]:
+        with self._lock:
+            return list(self._held.values())
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._seconds):
+            try:
+                self._renew()
+            except Exception as error:
+                # The next beat tries again; leases that ran out meanwhile are lost by their fence.
+                logs.warning("heartbeat_failed", error=str(error))
+
+    def _renew(self) -> None:
+        mine = self._all()
+        pulse = self._writer.renew([held.job_id for held in mine], self._queues())
+        for held in mine:
+            if pulse.held.get(held.job_id) != held.fence:
+                held.lost = True
+            held.cancelled = held.job_id in pulse.cancelled

@@ -1,0 +1,199 @@
+"""Conductor's own jobs: check runs, integrations, checkpoints, rollbacks."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conductor_app import logs
+from conductor_app.domain.outcome import (
+    Checkpointed,
+    Conflicted,
+    Integrated,
+    Interrupted,
+    Judged,
+    Judgement,
+    Outcome,
+    RolledBack,
+    Unreadable,
+)
+from conductor_app.domain.workflow import Check, PythonCheck
+from conductor_app.engine.claim import Claim
+from conductor_app.errors import ConductorError
+from conductor_app.store import executions, jobs
+from workers.attempt import judgement, trailers
+from workers.bench import Bench, open_bench, operator_variables
+from workers.checks import JudgingCancelled, judge
+from workers.git.errors import UnknownRevision
+from workers.git.integration import AlreadyIntegrated, Stale
+from workers.git.merging import Conflict
+from workers.held import Held
+from workers.hooks import HookContext, hooks, run_hook
+from workers.workspace import Repository
+
+if TYPE_CHECKING:
+    from workers.process import WorkerProcess
+
+Roles = Sequence[tuple[str, str, Sequence[Check]]]
+
+
+def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
+    """Carry the job out; what the infrastructure breaks is tried again later."""
+    work = KINDS[claim.kind]
+    try:
+        return work(process, claim, held)
+    except JudgingCancelled:
+        return None
+    except ConductorError as problem:
+        logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
+        return Interrupted(problem.message)
+    except OSError as problem:
+        logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
+        return Interrupted(f"The {claim.kind} job met {type(problem).__name__}: {problem}")
+
+
+def check(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+    """Judge the integrated tip: a milestone's checks, or a phase's exit criteria and tests."""
+    judgements: list[Judgement] = []
+    with ExitStack() as stack:
+        bench = _bench(stack, process, claim, held)
+        for role, subject, specs in _asked(claim):
+            judgements += [judgement(each, role, subject) for each in judge(specs, bench)]
+    return Judged(tuple(judgements), bench.commit or None)
+
+
+def _asked(claim: Claim) -> Roles:
+    if "milestone" in claim.payload:
+        key = claim.payload["milestone"]
+        spec = claim.workflow.milestone(key)
+        specs: list[Check] = list(spec.checks)
+        if spec.function:
+            specs.append(PythonCheck(kind="python", name=spec.name, function=spec.function))
+        return [("milestone", key, specs)]
+    phase = claim.workflow.phase(claim.payload["phase"])
+    subject = f"phase/{phase.number}"
+    return [("exit", subject, phase.exit_criteria), ("test", subject, phase.tests)]
+
+
+def _bench(stack: ExitStack, process: "WorkerProcess", claim: Claim, held: Held) -> Bench:
+    settings = process.conductor.settings
+    common: dict[str, Any] = {
+        "workflow": claim.workflow,
+        "sandbox": process.sandbox,
+        "home": settings.home,
+        "artifacts": settings.places.artifacts / claim.execution_id / claim.job_id,
+        "variables": operator_variables(),
+        "cancelled": held.stopped,
+    }
+    if claim.uses_git:
+        repository = _repository(process, claim)
+        return stack.enter_context(open_bench(repository, repository.tip(claim.branch), **common))
+    empty = stack.enter_context(tempfile.TemporaryDirectory())
+    bench = Bench(checkout=Path(empty), commit="", tree="", **common)
+    stack.callback(bench.close)
+    return bench
+
+
+def integrate_job(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
+    """Finish what a winner that died had begun."""
+    return integrate(
+        process,
+        claim,
+        held,
+        commit=claim.payload["commit"],
+        attempt_id=claim.payload["attempt_id"],
+    )
+
+
+def integrate(
+    process: "WorkerProcess", claim: Claim, held: Held, *, commit: str, attempt_id: str
+) -> Outcome | None:
+    """Put the attempt's commit on the execution branch; None when that is not ours any more."""
+    try:
+        found = _repository(process, claim).integrate(
+            claim.branch,
+            commit,
+            base=f"{commit}^",
+            trailers=trailers(claim, attempt_id),
+            still_valid=lambda: _still_valid(process, claim.execution_id, held),
+        )
+    except UnknownRevision as problem:
+        return Unreadable(problem.message)
+    except ConductorError as problem:
+        logs.error("job_failed", kind="integrate", name=held.job_id, error=problem)
+        return Interrupted(problem.message)
+    match found:
+        case Conflict():
+            return Conflicted(f"Files: {', '.join(found.files)}\n{found.detail}")
+        case Stale():
+            return None
+        case AlreadyIntegrated():
+            return Integrated(found.commit, found.tip)
+        case _:
+            return Integrated(found.tip, found.tip)
+
+
+def _still_valid(process: "WorkerProcess", execution_id: str, held: Held) -> bool:
+    """Whether the fence still stands and no rollback holds the branch."""
+    with process.conductor.read() as tx:
+        job = jobs.get(tx, held.job_id)
+        free = executions.hold_of(tx, execution_id) is None
+    return job is not None and job.status == "active" and job.fence == held.fence and free
+
+
+def checkpoint(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+    """Make the branch if there is none, call the hooks, tag the tip."""
+    entering, leaving = claim.payload["entering"], claim.payload["leaving"]
+    commit = tag = None
+    repository = _repository(process, claim) if claim.uses_git else None
+    if repository is not None:
+        if leaving is None:
+            repository.create_branch(claim.branch, claim.base_commit or repository.resolve("HEAD"))
+        commit = repository.tip(claim.branch)
+        tag = f"{claim.branch}-before-phase-{entering}-{claim.job_id[-6:].lower()}"
+        repository.tag(tag, commit)
+    return Checkpointed(commit, tag or "", _call_hooks(claim, entering, leaving, commit))
+
+
+def _call_hooks(
+    claim: Claim, entering: int, leaving: int | None, commit: str | None
+) -> dict[str, Any]:
+    registered = hooks()
+    called: dict[str, Any] = {}
+    phases = claim.workflow.phases
+    for number, names in (
+        (leaving, phases[leaving].hooks.on_end if leaving is not None else ()),
+        (entering, phases[entering].hooks.on_start if entering < len(phases) else ()),
+    ):
+        for name in names:
+            context = HookContext(claim.execution_id, number or 0, commit, log=_log_hook)
+            called[name] = run_hook(name, context, registered)
+    return called
+
+
+def _log_hook(line: str) -> None:
+    logs.info("hook", line=line)
+
+
+def rollback(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+    """Give the branch the checkpoint's tree again, with a new commit."""
+    tip = _repository(process, claim).revert_to_tree(
+        claim.branch,
+        claim.payload["commit"],
+        f"Roll back to the beginning of phase {claim.payload['to']}",
+        {"Conductor-Job": claim.job_id, "Conductor-Execution": claim.execution_id},
+    )
+    return RolledBack(tip)
+
+
+def _repository(process: "WorkerProcess", claim: Claim) -> Repository:
+    return Repository.open(claim.location, process.conductor.settings.home)
+
+
+KINDS: dict[str, Callable[["WorkerProcess", Claim, Held], Outcome | None]] = {
+    "check": check,
+    "integrate": integrate_job,
+    "checkpoint": checkpoint,
+    "rollback": rollback,
+}

@@ -1,0 +1,140 @@
+"""One writer per process: claims, reports and renewals that wait are committed together.
+
+A commit costs a disk's flush and a lock that all processes share, so what several threads want
+written at the same time goes into one transaction: renewals first, then reports, then claims.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from conductor_app.bootstrap import Conductor
+from conductor_app.engine import heartbeat
+from conductor_app.engine.claim import Claim, claim
+from conductor_app.engine.report import Answer, Report, report
+from conductor_app.store import executions
+from conductor_app.store.database import Transaction
+
+# How long a write is tried again while the database does not answer, in seconds.
+PATIENCE = 60.0
+PAUSE = 0.5
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """Something to write: a job's id to claim, a report, or the ids of the jobs to renew."""
+
+    order: int
+    what: Any
+    future: "Future[Any]"
+
+
+class Writer:
+    """`claim`, `report` and `renew` block until what they wrote is committed."""
+
+    def __init__(self, conductor: Conductor, worker_id: str) -> None:
+        self._conductor = conductor
+        self._worker_id = worker_id
+        self._wishes: list[_Wish] = []
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def claim(self, job_id: str) -> Claim | None:
+        """Take the job; None when it is not there to be taken."""
+        taken: Claim | None = self._wish(2, job_id)
+        return taken
+
+    def report(self, report: Report) -> Answer:
+        answer: Answer = self._wish(1, report)
+        return answer
+
+    def renew(self, job_ids: Sequence[str], queues: Sequence[str]) -> heartbeat.Pulse:
+        """Prolong the leases of these jobs and tell that this worker lives."""
+        pulse: heartbeat.Pulse = self._wish(0, (tuple(job_ids), tuple(queues)))
+        return pulse
+
+    def close(self) -> None:
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _wish(self, order: int, what: Any) -> Any:
+        wish = _Wish(order, what, Future())
+        with self._wake:
+            self._wishes.append(wish)
+            self._wake.notify()
+        return wish.future.result()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._wishes and not self._closing:
+                    self._wake.wait()
+                if not self._wishes:
+                    return
+                batch = sorted(self._wishes, key=lambda wish: wish.order)[:BATCH]
+                self._wishes = [wish for wish in self._wishes if wish not in batch]
+            self._commit(batch)
+
+    def _commit(self, batch: Sequence[_Wish]) -> None:
+        """All in one transaction; when that fails each on its own, so that one spoils nothing."""
+        try:
+            results = self._patiently(lambda: self._write(batch))
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0].future.set_exception(error)
+            else:
+                for wish in batch:
+                    self._commit([wish])
+            return
+        for wish, result in zip(batch, results, strict=True):
+            wish.future.set_result(result)
+
+    def _patiently(self, write: Callable[[], list[Any]]) -> list[Any]:
+        """Wait for a database that is away; what its last commit did is then read from the rows."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return write()
+            except DBAPIError as error:
+                if not _away(error) or time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE)
+
+    def _write(self, batch: Sequence[_Wish]) -> list[Any]:
+        with self._conductor.transaction() as tx:
+            executions.lock_of_jobs(tx, self._jobs(batch))
+            renewals = [self._renew(tx, wish.what) for wish in batch if wish.order == 0]
+            reports = [wish.what for wish in batch if wish.order == 1]
+            claims = [wish.what for wish in batch if wish.order == 2]
+            lease = self._conductor.lease_ms
+            answers = report(tx, reports, lease) if reports else {}
+            taken = claim(tx, claims, self._worker_id, lease) if claims else {}
+        return [
+            *renewals,
+            *(answers[each.job_id] for each in reports),
+            *(taken.pop(job_id, None) for job_id in claims),
+        ]
+
+    def _renew(self, tx: Transaction, what: Any) -> heartbeat.Pulse:
+        job_ids, queues = what
+        return heartbeat.pulse(tx, self._worker_id, job_ids, queues, self._conductor.lease_ms)
+
+    @staticmethod
+    def _jobs(batch: Sequence[_Wish]) -> list[str]:
+        named = [wish.what for wish in batch if wish.order == 2]
+        return named + [wish.what.job_id for wish in batch if wish.order == 1]
+
+
+def _away(error: DBAPIError) -> bool:
+    """Whether the database was out of reach, not the statement wrong."""
+    return error.connection_invalidated or "locked" in str(error.orig)
