@@ -80,13 +80,25 @@ _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="type
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, Line]]:
-    """The lines with their numbers, blank ones left out; raises CorruptRecording."""
-    for number, text in enumerate(file.read_bytes().split(b"\n"), start=1):
+    """The lines with their numbers, blank ones left out.
+
+    Raises CorruptRecording, FileNotFoundError.
+    """
+    for number, text in enumerate(_content(file).split(b"\n"), start=1):
         if text.strip():
             try:
                 yield number, _LINE.validate_json(text)
             except ValidationError as error:
                 raise CorruptRecording(file, number, _first_problem(error)) from error
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CorruptRecording(file, 1, f"the file can't be read ({error.strerror})") from error
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -7,10 +7,11 @@ and `contains`, a list of texts that the output holds.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from conductor_app.domain.workflow import AgentSpec, Workflow
 from conductor_app.recording_lines import (
     CorruptRecording,
     Header,
@@ -30,7 +31,7 @@ class RecordedTurn:
 
     line: int
     said: TurnLine
-    expected: Mapping[str, ResultLine]
+    expected: dict[str, ResultLine] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,21 @@ def recorded_tasks(workflow: str, root: Path = BUILT_IN) -> set[str]:
     return {task for task, numbers in recorded_attempts(workflow, root).items() if 1 in numbers}
 
 
-def last_recorded_phase(tasks: Mapping[int, set[str]], recorded: set[str]) -> int | None:
-    """The last phase that can be reached by replay, None when not even the first can.
+def last_recorded_phase(
+    workflow: Workflow, known_agents: Mapping[str, AgentSpec], root: Path = BUILT_IN
+) -> int | None:
+    """The last phase that replay can reach, None when not even the first.
 
-    `tasks` has for each phase the keys of those of its tasks that a connector carries out.
+    Tasks of agents that are Python functions need no recording.
     """
+    recorded = recorded_tasks(workflow.name, root)
+    agents = workflow.all_agents(known_agents)
     last = None
-    for phase in sorted(tasks):
-        if not tasks[phase] <= recorded:
-            break
-        last = phase
+    for phase in workflow.phases:
+        for task in phase.tasks:
+            if f"{phase.number}/{task.key}" not in recorded and not agents[task.agent].function:
+                return last
+        last = phase.number
     return last
 
 
@@ -85,7 +91,7 @@ def read_recording(file: Path) -> Recording:
     if not isinstance(header, Header):
         raise CorruptRecording(file, line, "the first line must be the header, of type recording")
     _check_place(file, header)
-    turns = tuple(_turns(file, entries[1:]))
+    turns = _turns(file, entries[1:])
     if not turns or all(call.name != "finish" for call in turns[-1].said.tool_calls):
         raise CorruptRecording(
             file, entries[-1][0], "the last turn does not call finish, so the end is missing"
@@ -101,37 +107,32 @@ def _check_place(file: Path, header: Header) -> None:
         )
 
 
-def _turns(file: Path, entries: list[tuple[int, Line]]) -> Iterator[RecordedTurn]:
-    turn: RecordedTurn | None = None
-    expected: dict[str, ResultLine] = {}
+def _turns(file: Path, entries: list[tuple[int, Line]]) -> tuple[RecordedTurn, ...]:
+    turns: list[RecordedTurn] = []
     for line, entry in entries:
         if isinstance(entry, TurnLine):
-            if turn is not None:
-                yield _complete(file, turn)
-            expected = {}
-            turn = RecordedTurn(line, entry, expected)
-        elif isinstance(entry, ResultLine) and turn is not None:
-            if entry.id in expected:
-                raise CorruptRecording(file, line, f"call {entry.id} has a second result")
-            expected[entry.id] = entry
+            turns.append(RecordedTurn(line, entry))
+        elif isinstance(entry, ResultLine) and turns:
+            _add_result(file, line, turns[-1], entry)
         else:
             raise CorruptRecording(file, line, "a turn is expected here")
-    if turn is not None:
-        yield _complete(file, turn)
+    for turn in turns:
+        _check_complete(file, turn)
+    return tuple(turns)
 
 
-def _complete(file: Path, turn: RecordedTurn) -> RecordedTurn:
-    """The turn, after making sure that its calls and results belong together."""
+def _add_result(file: Path, line: int, turn: RecordedTurn, result: ResultLine) -> None:
+    if result.id in turn.expected:
+        raise CorruptRecording(file, line, f"call {result.id} has a second result")
+    if result.id not in {call.id for call in turn.said.tool_calls}:
+        raise CorruptRecording(file, line, f"the turn before has no call {result.id}")
+    turn.expected[result.id] = result
+
+
+def _check_complete(file: Path, turn: RecordedTurn) -> None:
     calls = {call.id: call for call in turn.said.tool_calls}
     if len(calls) != len(turn.said.tool_calls):
         raise CorruptRecording(file, turn.line, "two calls of the turn have the same id")
-    if strangers := turn.expected.keys() - calls.keys():
-        raise CorruptRecording(
-            file,
-            turn.line,
-            f"a result is for {', '.join(sorted(strangers))}, but no call is",
-        )
     for call in calls.values():
         if call.id not in turn.expected and call.name != "finish":
             raise CorruptRecording(file, turn.line, f"the result of call {call.id} is missing")
-    return turn

@@ -11,7 +11,8 @@ _TELLING = ("command", "path", "pattern", "summary")
 
 
 def turn_line(number: int, turn: Turn) -> str:
-    said = one_line(turn.text) or f"{len(turn.tool_calls)} calls"
+    count = len(turn.tool_calls)
+    said = one_line(turn.text) or (f"{count} call" if count == 1 else f"{count} calls")
     return f"turn {number} ({turn.model}): {said}"
 
 

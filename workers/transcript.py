@@ -6,17 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workers import artifacts
 from workers.connectors.base import ToolResult, Turn
 
 FILE_NAME = "transcript.jsonl"
 
 
 class Transcript:
-    """Appends whole turns to `transcript.jsonl` in the artifacts directory."""
+    """Appends whole turns to `transcript.jsonl` in the attempt's artifacts."""
 
-    def __init__(self, artifacts: Path, header: dict[str, Any]) -> None:
-        artifacts.mkdir(parents=True, exist_ok=True)
-        self._file = artifacts / FILE_NAME
+    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+        self._file = folder / FILE_NAME
         self._append([{"type": "transcript", **header}])
 
     def turn(self, turn: Turn, results: Sequence[ToolResult]) -> None:
@@ -31,10 +31,9 @@ class Transcript:
         self._append([{"type": "end", "outcome": outcome, "message": words}])
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
-        lines = "".join(json.dumps(entry, default=str) + "\n" for entry in entries)
-        # One write, so that a worker that dies leaves whole turns.
-        with self._file.open("ab", buffering=0) as file:
-            file.write(lines.encode())
+        artifacts.append(
+            self._file, "".join(json.dumps(entry, default=str) + "\n" for entry in entries)
+        )
 
 
 def _result(result: ToolResult) -> dict[str, Any]:

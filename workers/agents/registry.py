@@ -21,6 +21,10 @@ class AgentRegistry:
 
     def register(self, agent: BaseAgent) -> None:
         """Let this agent do every task for its `agent_type`, in place of what is declared."""
+        if not agent.agent_type:
+            raise BrokenExtension(
+                f"{type(agent).__name__} has no agent_type. Set it to the name that tasks call."
+            )
         self._registered[agent.agent_type] = agent
 
     def names(self) -> list[str]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from workers.tools.beneath import list_entries, read_bytes, write_bytes
 from workers.tools.workplace import Answer, ToolFault, Workplace
+from workers.tools.worktree_files import list_entries, read_bytes, write_bytes
 
 Arguments = dict[str, Any]
 
@@ -39,7 +39,7 @@ def edit_file(arguments: Arguments, place: Workplace) -> Answer:
         )
     if count > 1 and not arguments.get("replace_all", False):
         raise ToolFault(
-            f"`old` occurs {count} times in {path!r}, at lines {_lines_of(text, old)}; "
+            f"`old` occurs {count} times in {path!r}, at {_lines_of(text, old)}; "
             "give more of the text around it, or set replace_all."
         )
     write_bytes(place.root, path, _encoded(text.replace(old, new)))
@@ -70,10 +70,13 @@ def _encoded(text: str) -> bytes:
 
 
 def _lines_of(text: str, piece: str, limit: int = 10) -> str:
+    """Where the piece begins, each line once: `line 3, 8, ...`."""
     numbers: list[str] = []
     at = text.find(piece)
     while at >= 0 and len(numbers) < limit:
-        numbers.append(str(text.count("\n", 0, at) + 1))
+        number = str(text.count("\n", 0, at) + 1)
+        if number not in numbers:
+            numbers.append(number)
         at = text.find(piece, at + len(piece))
     return "line " + ", ".join(numbers) + (", ..." if at >= 0 else "")
 

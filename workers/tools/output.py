@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from workers import artifacts
+
 MAX_CHARACTERS = 30_000
 
 
@@ -10,8 +12,7 @@ def cut(text: str, keep_as: Path, limit: int = MAX_CHARACTERS) -> tuple[str, Pat
     """The text as it is, or its head and tail with the whole kept in a file, which is given too."""
     if len(text) <= limit:
         return text, None
-    keep_as.parent.mkdir(parents=True, exist_ok=True)
-    keep_as.write_text(text, encoding="utf-8", errors="replace")
+    artifacts.write(keep_as, text)
     half = limit // 2
     elided = len(text) - 2 * half
     note = f"\n[... {elided:,} characters left out; the whole is kept as {keep_as.name} ...]\n"

@@ -4,7 +4,6 @@ A regular expression from a model can take for ever and would hold up the whole 
 in a process that can be killed. Standard library only, as the program is handed over as text.
 """
 
-import fnmatch
 import json
 import os
 import re
@@ -41,6 +40,7 @@ def main() -> int:
 
 
 def files(start: str, glob: str) -> Iterator[str]:
+    fitting = glob_pattern(glob or "*")
     if os.path.isfile(start):
         yield start
         return
@@ -53,17 +53,15 @@ def files(start: str, glob: str) -> Iterator[str]:
             return
         for name in sorted(names):
             path = os.path.normpath(os.path.join(directory, name))
-            if name.casefold() != ".git" and fits(path, glob):
+            if name.casefold() != ".git" and fitting.fullmatch(path):
                 yield path
 
 
-def fits(path: str, glob: str) -> bool:
+def glob_pattern(glob: str) -> re.Pattern[str]:
     """`*.py` is about the name, `src/*.py` about the path; `**/` may also stand for nothing."""
-    if not glob:
-        return True
-    if "/" not in glob:
-        return fnmatch.fnmatchcase(os.path.basename(path), glob)
-    return fnmatch.fnmatchcase(path, glob) or fnmatch.fnmatchcase(path, glob.replace("**/", ""))
+    wildcards = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", glob if "/" in glob else f"**/{glob}")
+    return re.compile("".join(wildcards.get(piece, re.escape(piece)) for piece in pieces))
 
 
 def lines(path: str) -> Iterator[tuple[int, str]]:

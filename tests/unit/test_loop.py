@@ -1,0 +1,211 @@
+"""The agent loop: what it keeps, what it tells the model, and everything that makes it stop."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.scripted_connector import FINISH, ScriptedConnector, Step, says
+from workers.agents.base import AgentContext, AgentResult, AgentTask
+from workers.connectors.base import Connector, Message, Turn, Usage
+from workers.failures import AttemptFailed
+from workers.loop import LoopLimits, run_loop
+from workers.sandbox import Level, Sandbox
+
+OPENING = [Message("system", "You are a test."), Message("user", "Do it.")]
+TASK = AgentTask(
+    id="t",
+    key="0/a",
+    execution_id="e",
+    workflow="w",
+    phase=0,
+    phase_name="p",
+    agent="api",
+    title="A",
+)
+
+
+class Attempt:
+    """One attempt in a directory of its own, with its log lines."""
+
+    def __init__(self, folder: Path, connector: Connector | None, **changes: Any) -> None:
+        (folder / "worktree").mkdir(exist_ok=True)
+        self.log: list[str] = []
+        given: dict[str, Any] = {
+            "worktree": folder / "worktree",
+            "sandbox": Sandbox(Level.UNCONFINED),
+            "connector": connector,
+            "log": self.log.append,
+            "cancelled": lambda: False,
+            "deadline": time.monotonic() + 60,
+            "artifacts": folder / "artifacts",
+        }
+        self.context = AgentContext(**(given | changes))
+
+    def run(self, **limits: int) -> AgentResult:
+        return run_loop(TASK, self.context, OPENING, LoopLimits(**limits))
+
+    def fails(self, kind: str, **limits: int) -> AttemptFailed:
+        with pytest.raises(AttemptFailed) as failure:
+            self.run(**limits)
+        assert failure.value.kind == kind
+        return failure.value
+
+    def transcript(self) -> list[dict[str, Any]]:
+        lines = (self.context.artifacts / "transcript.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def attempt(tmp_path: Path, *steps: Step, **changes: Any) -> Attempt:
+    return Attempt(tmp_path, ScriptedConnector(steps), **changes)
+
+
+def write(name: str) -> Turn:
+    return says("", ("write_file", {"path": name, "content": name}))
+
+
+def test_the_work_is_done_and_summed_up(tmp_path: Path) -> None:
+    connector = ScriptedConnector([write("a.txt"), FINISH])
+    run = Attempt(tmp_path, connector)
+    result = run.run()
+    assert result == AgentResult("all done", Usage(200, 20), turns=2)
+    assert (tmp_path / "worktree" / "a.txt").read_text() == "a.txt"
+    assert [len(results) for results in connector.observed] == [1, 1]
+
+
+def test_the_conversation_grows_and_its_beginning_stays(tmp_path: Path) -> None:
+    """What was said once is said the same way again: a model's cache depends on it."""
+    connector = ScriptedConnector([write("a"), write("b"), FINISH])
+    Attempt(tmp_path, connector).run()
+    first, second, third = connector.conversations
+    assert first == OPENING
+    assert second[: len(first)] == first
+    assert third[: len(second)] == second
+    assert [message.role for message in third[2:]] == ["assistant", "tool"] * 2
+    calls, answers = third[2], third[3]
+    assert [r.call_id for r in answers.results] == [c.id for c in calls.tool_calls]
+
+
+def test_the_transcript_has_every_turn_in_a_recordings_words(tmp_path: Path) -> None:
+    run = attempt(tmp_path, write("a"), FINISH)
+    run.run()
+    lines = run.transcript()
+    assert [line["type"] for line in lines] == [
+        "transcript",
+        *("turn", "result") * 2,
+        "end",
+    ]
+    assert lines[0] | {"task": "0/a", "workflow": "w", "attempt": 1} == lines[0]
+    assert lines[1]["tool_calls"][0]["name"] == "write_file"
+    assert lines[1]["usage"]["input_tokens"] == 100
+    assert lines[2]["id"] == lines[1]["tool_calls"][0]["id"]
+    assert lines[-1] == {"type": "end", "outcome": "finished", "message": "all done"}
+
+
+def test_the_transcript_is_written_after_every_turn(tmp_path: Path) -> None:
+    def look(_: Sequence[Message]) -> Turn:
+        assert [line["type"] for line in run.transcript()] == ["transcript", "turn", "result"]
+        return FINISH
+
+    run = attempt(tmp_path, write("a"), look)
+    run.run()
+
+
+def test_the_log_tells_what_happens_live(tmp_path: Path) -> None:
+    run = attempt(tmp_path, says("I look.", ("read_file", {"path": "nothing"})), FINISH)
+    run.run()
+    assert run.log[0] == "turn 1 (scripted): I look."
+    assert run.log[1].startswith("  read_file nothing [failed, 0.00 s]: There is no 'nothing'")
+    assert run.log[-1] == "finished: all done"
+
+
+def test_a_turn_without_a_call_is_reminded(tmp_path: Path) -> None:
+    connector = ScriptedConnector([says("Hm."), FINISH])
+    Attempt(tmp_path, connector).run()
+    assert "call finish" in connector.conversations[1][-1].text
+
+
+def test_answers_without_a_call_end_it(tmp_path: Path) -> None:
+    run = attempt(tmp_path, *[says("I am done, trust me.")] * 3)
+    failure = run.fails("NO_RESULT")
+    assert "without finishing" in failure.message
+    assert failure.detail == "I am done, trust me."
+
+
+def test_an_action_in_between_starts_the_count_again(tmp_path: Path) -> None:
+    idle = says("Hm.")
+    assert attempt(tmp_path, idle, idle, write("a"), idle, idle, FINISH).run().turns == 6
+
+
+def test_circles_end_it(tmp_path: Path) -> None:
+    failure = attempt(tmp_path, *[says("", ("list_dir", {"path": "."}))] * 4).fails("STUCK")
+    assert "same result 4 times" in failure.message
+
+
+def test_turns_run_out(tmp_path: Path) -> None:
+    def endless() -> Iterator[Turn]:
+        number = 0
+        while True:
+            number += 1
+            yield write(str(number))
+
+    run = Attempt(tmp_path, ScriptedConnector(endless()))
+    failure = run.fails("TOOL_LIMIT", turns=5)
+    assert "all of its 5 turns" in failure.message
+    assert run.context.turns == 5
+
+
+def test_cancelling_stops_before_the_next_turn(tmp_path: Path) -> None:
+    cancelled: list[bool] = []
+
+    def cancel(_: Sequence[Message]) -> Turn:
+        cancelled.append(True)
+        return write("late")
+
+    run = attempt(tmp_path, write("a"), cancel, cancelled=lambda: bool(cancelled))
+    run.fails("CANCELLED")
+    assert not (tmp_path / "worktree" / "late").exists()
+    assert run.transcript()[-2]["ok"] is False
+
+
+def test_the_deadline_stops_it(tmp_path: Path) -> None:
+    run = attempt(tmp_path, FINISH, deadline=time.monotonic() - 1)
+    assert "300 s" in run.fails("TIMEOUT").message
+    assert run.context.turns == 0
+
+
+def test_an_agent_that_gives_up_fails_with_its_words(tmp_path: Path) -> None:
+    gives_up = says("", ("finish", {"summary": "the API is gone", "status": "failed"}))
+    assert "the API is gone" in attempt(tmp_path, gives_up).fails("AGENT_ERROR").message
+
+
+def test_what_a_failed_attempt_used_is_accounted_for(tmp_path: Path) -> None:
+    run = attempt(tmp_path, *[says("", ("list_dir", {"path": "."}), usage=Usage(7, 3, 2, 11))] * 4)
+    run.fails("STUCK")
+    assert run.context.usage == Usage(28, 12, 8, 44)
+    assert run.transcript()[-1]["outcome"] == "STUCK"
+
+
+def test_a_connector_that_fails_is_on_the_record(tmp_path: Path) -> None:
+    def refuse(_: Sequence[Message]) -> Turn:
+        raise AttemptFailed("API_LIMIT", "The spend limit is reached.")
+
+    run = attempt(tmp_path, write("a"), refuse)
+    run.fails("API_LIMIT")
+    assert run.transcript()[-1]["message"] == "The spend limit is reached."
+    assert run.log[-1] == "stopped: The spend limit is reached."
+
+
+def test_no_connector_no_work(tmp_path: Path) -> None:
+    failure = Attempt(tmp_path, None).fails("AGENT_ERROR")
+    assert "no connector" in failure.message
+    assert not failure.retryable
+
+
+def test_a_task_without_files_may_only_finish(tmp_path: Path) -> None:
+    connector = ScriptedConnector([FINISH])
+    Attempt(tmp_path, connector, worktree=None).run()
+    assert connector.offered == ["finish"]
