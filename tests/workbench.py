@@ -48,6 +48,16 @@ class Items(BaseHTTPRequestHandler):
             self.end_headers()
             while True:
                 self.wfile.write(b"x" * 65536)
+        if self.path == "/drip":
+            while True:
+                self.wfile.write(b"H")
+                time.sleep(0.05)
+        if self.path == "/odd":
+            return self.answer(200, {"text": "a\\x00b\\ud800", "number": float("nan")})
+        if self.path == "/nested":
+            self.wfile.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 200000\\r\\n\\r\\n")
+            self.wfile.write(b"[" * 200000)
+            return
         if self.path == "/die":
             os._exit(3)
         rows = database.execute("select id, title from items").fetchall()

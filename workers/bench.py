@@ -142,7 +142,7 @@ class Bench:
         """Keeps a full log among the artifacts."""
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "check"
         path = self.artifacts / f"check-{next(self._logs):03}-{slug}.log"
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8", errors="replace")
         return path
 
     def close(self) -> None:

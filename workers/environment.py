@@ -134,7 +134,7 @@ def _build(
                 network=True,
                 cancelled=cancelled,
             )
-            target.with_suffix(".log").write_text(result.output)
+            target.with_suffix(".log").write_text(result.output, encoding="utf-8", errors="replace")
             if result.exit_code != 0:
                 raise SetupFailed(_explain(setup, result, target.with_suffix(".log")))
     finally:

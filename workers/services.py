@@ -2,20 +2,20 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import requests
 
 from conductor_app.domain.workflow import Service
 from conductor_app.errors import ConductorError
 from workers.command_line import argv, shown
+from workers.loopback_client import NoAnswer, send
 from workers.ports import HOST, belongs_to, listened_to, reserved
 from workers.sandbox import RunningCommand, Sandbox
 
 POLL_SECONDS = 0.1
 PROBE_SECONDS = 2.0
+READY = range(200, 300)
 LOG_TAIL = 2_000
 # A port can be taken by somebody else between finding it free and the service listening on it.
 STARTS = 3
@@ -103,18 +103,11 @@ class Services:
                 f"{', '.join(sorted(self._declared)) or 'none'}."
             )
         for _ in range(STARTS):
-            started = ExitStack()
-            try:
+            with suppress(_PortTaken), ExitStack() as started:
                 running = self._launch(name, service, started)
                 self._wait_until_ready(running, service)
-            except _PortTaken:
-                started.close()
-                continue
-            except BaseException:
-                started.close()
-                raise
-            self._running.push(started)
-            return running
+                self._running.enter_context(started.pop_all())
+                return running
         raise ServiceFailed(
             f"Service {name!r} found its port taken {STARTS} times in a row. It must listen on "
             f"$PORT, nothing else; its command is: {shown(service.run)}"
@@ -175,12 +168,7 @@ def _probe(running: RunningService, path: str | None) -> tuple[bool, str]:
     if path is None:
         return True, "it listens"
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(
-                running.url + path, timeout=PROBE_SECONDS, allow_redirects=False, stream=True
-            )
-            answer.close()
-    except requests.RequestException as error:
-        return False, f"GET {path} failed ({type(error).__name__})"
-    return answer.ok, f"GET {path} answered {answer.status_code}"
+        answer = send(running.port, "GET", path, deadline=time.monotonic() + PROBE_SECONDS)
+    except NoAnswer as reason:
+        return False, f"GET {path}: {reason}"
+    return answer.status in READY, f"GET {path} answered {answer.status}"

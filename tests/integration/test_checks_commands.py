@@ -1,6 +1,7 @@
 """Checks that run programs of the project: kind command, and kind python in a child interpreter."""
 
 import json
+import socket
 import threading
 from pathlib import Path
 
@@ -95,6 +96,28 @@ def test_a_command_inherits_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     result = run(bench, "command", run="env")
     assert "ANTHROPIC_API_KEY" not in result.evidence["log"]
+
+
+def test_any_bytes_may_be_printed(bench: Bench) -> None:
+    result = run(bench, "command", run=r"printf 'a\0b\377c'")
+    assert result.evidence["log"] == "a\ufffdb\ufffdc"
+
+
+def test_only_a_check_that_declares_docker_reaches_its_daemon(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.home.mkdir()
+    monkeypatch.setattr("workers.bench.require", lambda programs, path: None)
+    monkeypatch.setattr("workers.bench.DOCKER_SOCKET", bench.home / "docker.sock")
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(bench.home / "docker.sock"))
+        daemon.listen()
+        call = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+        argv = ["python", "-c", call, str(bench.home / "docker.sock")]
+        declared = run(bench, "command", run=argv, requires=["docker"])
+        undeclared = run(bench, "command", run=argv)
+    assert declared.verdict is Verdict.PASSED, declared.evidence["log"]
+    assert undeclared.verdict is Verdict.FAILED
 
 
 def test_a_function_of_the_project_answers(bench: Bench) -> None:

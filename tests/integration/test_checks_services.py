@@ -98,6 +98,20 @@ def test_a_check_has_its_own_deadline(bench: Bench) -> None:
     assert 1 < len(result.evidence["requests"]) < 5
 
 
+def test_a_service_that_drips_is_not_waited_for(bench: Bench) -> None:
+    result = http(bench, {"path": "/drip"}, timeout=0.5)
+    assert "no answer before the time was over" in result.message
+    assert result.seconds < 5
+
+
+def test_an_odd_answer_becomes_evidence_that_can_be_stored(bench: Bench) -> None:
+    odd = http(bench, {"path": "/odd", "expect": {"text": "x", "number": 1}})
+    assert odd.verdict is Verdict.FAILED
+    json.dumps([odd.message, odd.evidence], allow_nan=False)
+    nested = http(bench, {"path": "/nested", "expect": {"a": 1}})
+    assert "a must equal 1, found nothing" in nested.message
+
+
 def test_load_beyond_its_bounds_fails(bench: Bench) -> None:
     slow = run(bench, "load", service="items", path="/slow", users=2, max_p95_ms=100)
     assert slow.verdict is Verdict.FAILED

@@ -5,10 +5,10 @@ from typing import Any
 
 from conductor_app.domain.workflow import HttpCheck, HttpRequest
 from workers.bench import Bench
-from workers.checks.client import Answer, Client, NoAnswer, encoded
 from workers.checks.expectations import MISSING, at, problems
 from workers.checks.interpolation import UnknownReference, fill, fill_text
 from workers.checks.result import Outcome
+from workers.loopback_client import Answer, NoAnswer, encoded, send
 
 BODY_EXCERPT = 500
 
@@ -16,16 +16,17 @@ BODY_EXCERPT = 500
 def http(check: HttpCheck, bench: Bench) -> Outcome:
     """Stops at the first request that goes wrong: the later ones build on it."""
     service = bench.required_service(check)
-    conversation = _Conversation(bench.check_variables(check))
-    with Client(service, time.monotonic() + check.timeout) as client:
-        for number, request in enumerate(check.requests, start=1):
-            wrong = conversation.exchange(client, request)
-            if wrong:
-                return Outcome(
-                    False,
-                    f"request {number}, {request.method} {request.path}: {'; '.join(wrong)}",
-                    conversation.evidence() | {"log": service.log_tail()},
-                )
+    conversation = _Conversation(
+        service.port, bench.check_variables(check), time.monotonic() + check.timeout
+    )
+    for number, request in enumerate(check.requests, start=1):
+        wrong = conversation.exchange(request)
+        if wrong:
+            return Outcome(
+                False,
+                f"request {number}, {request.method} {request.path}: {'; '.join(wrong)}",
+                conversation.evidence() | {"log": service.log_tail()},
+            )
     return Outcome(
         True,
         f"{len(check.requests)} of {len(check.requests)} answers as expected",
@@ -36,7 +37,9 @@ def http(check: HttpCheck, bench: Bench) -> Outcome:
 class _Conversation:
     """What was said so far: the values saved from answers, and the evidence of each request."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, port: int, environment: dict[str, str], deadline: float) -> None:
+        self._port = port
+        self._deadline = deadline
         self._environment = environment
         self._saved: dict[str, Any] = {}
         self._requests: list[dict[str, Any]] = []
@@ -44,7 +47,7 @@ class _Conversation:
     def evidence(self) -> dict[str, Any]:
         return {"requests": self._requests}
 
-    def exchange(self, client: Client, request: HttpRequest) -> list[str]:
+    def exchange(self, request: HttpRequest) -> list[str]:
         """Sends one request and returns what is wrong with its answer."""
         record: dict[str, Any] = {
             "method": request.method,
@@ -53,7 +56,7 @@ class _Conversation:
         }
         self._requests.append(record)
         try:
-            answer = self._send(client, request, record)
+            answer = self._send(request, record)
             wrong = self._judge(request, answer)
             wrong += self._save(request, answer)
         except (NoAnswer, UnknownReference) as problem:
@@ -66,7 +69,7 @@ class _Conversation:
             }
         return wrong
 
-    def _send(self, client: Client, request: HttpRequest, record: dict[str, Any]) -> Answer:
+    def _send(self, request: HttpRequest, record: dict[str, Any]) -> Answer:
         record["path"] = fill_text(request.path, self._saved, self._environment)
         headers = {
             name: fill_text(value, self._saved, self._environment)
@@ -75,7 +78,14 @@ class _Conversation:
         body = None
         if "json_body" in request.model_fields_set:
             body = encoded(fill(request.json_body, self._saved, self._environment))
-        return client.send(request.method, record["path"], body=body, headers=headers)
+        return send(
+            self._port,
+            request.method,
+            record["path"],
+            deadline=self._deadline,
+            body=body,
+            headers=headers,
+        )
 
     def _judge(self, request: HttpRequest, answer: Answer) -> list[str]:
         wrong = []

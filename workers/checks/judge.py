@@ -9,6 +9,7 @@ from conductor_app.domain.workflow import Check
 from conductor_app.errors import ConductorError, InvalidInput
 from workers.bench import Bench
 from workers.checks.command import command
+from workers.checks.evidence import storable, text
 from workers.checks.file import file
 from workers.checks.http import http
 from workers.checks.load import load
@@ -65,9 +66,9 @@ def run_check(check: Check, bench: Bench) -> CheckResult:
         name=check.name,
         kind=check.kind,
         verdict=verdict,
-        message=outcome.message,
+        message=text(outcome.message),
         evidence={
-            **outcome.evidence,
+            **storable(outcome.evidence),
             "commit": bench.commit,
             "tree": bench.tree,
             "duration": seconds,

@@ -11,9 +11,8 @@ from typing import Any
 
 from conductor_app.domain.workflow import LoadCheck
 from workers.bench import Bench
-from workers.checks.client import Client, NoAnswer, encoded
 from workers.checks.result import Outcome
-from workers.services import RunningService
+from workers.loopback_client import NoAnswer, encoded, send
 
 FIRST_ERROR_STATUS = 400
 ERRORS_SHOWN = 5
@@ -32,7 +31,7 @@ class Sample:
 def load(check: LoadCheck, bench: Bench) -> Outcome:
     service = bench.required_service(check)
     started = time.monotonic()
-    samples = _simulate(check, service, deadline=started + check.timeout)
+    samples = _simulate(check, service.port, deadline=started + check.timeout)
     figures = _figures(samples, time.monotonic() - started)
     evidence = {"method": check.method, "path": check.path, "users": check.users, **figures}
     wrong = []
@@ -50,24 +49,23 @@ def percentile(values: Sequence[float], per_cent: float) -> float:
     return ordered[max(ceil(len(ordered) * per_cent / 100) - 1, 0)]
 
 
-def _simulate(check: LoadCheck, service: RunningService, deadline: float) -> list[Sample]:
+def _simulate(check: LoadCheck, port: int, deadline: float) -> list[Sample]:
     """All users begin together; each sends its requests one after the other."""
     together = Barrier(check.users, timeout=START_SECONDS)
     body = encoded(check.json_body) if "json_body" in check.model_fields_set else None
 
     def user(_: int) -> list[Sample]:
-        with Client(service, deadline) as client:
-            together.wait()
-            return [_request(client, check, body) for _ in range(check.requests_per_user)]
+        together.wait()
+        return [_request(check, port, body, deadline) for _ in range(check.requests_per_user)]
 
     with ThreadPoolExecutor(check.users) as users:
         return list(chain.from_iterable(users.map(user, range(check.users))))
 
 
-def _request(client: Client, check: LoadCheck, body: bytes | None) -> Sample:
+def _request(check: LoadCheck, port: int, body: bytes | None, deadline: float) -> Sample:
     started = time.monotonic()
     try:
-        status = client.send(check.method, check.path, body=body).status
+        status = send(port, check.method, check.path, deadline=deadline, body=body).status
     except NoAnswer as problem:
         return Sample(time.monotonic() - started, str(problem))
     error = f"status {status}" if status >= FIRST_ERROR_STATUS else None

@@ -78,5 +78,5 @@ def _answered(check: PythonCheck, result: CommandResult) -> Outcome:
         return Outcome(False, f"{check.function} gave no answer: it ended with {ending(result)}")
     try:
         return read_answer(json.loads(answer.split("\n", 1)[0]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Outcome(False, f"{check.function} gave an answer that can't be read: {error}")

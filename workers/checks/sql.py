@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -23,17 +22,6 @@ READING = frozenset({"SELECT", "WITH", "VALUES", "PRAGMA", "SHOW", "EXPLAIN", "T
 OPAQUE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows as JSON values."""
-
-    all: list[list[Any]]
-
-    @property
-    def first_column(self) -> list[Any]:
-        return [row[0] for row in self.all]
-
-
 def sql(check: SqlCheck, bench: Bench) -> Outcome:
     if check.prepare is not None:
         result = bench.run(argv(check.prepare), check)
@@ -51,13 +39,13 @@ def sql(check: SqlCheck, bench: Bench) -> Outcome:
         rows = read(database, check.query)
     except QueryFailed as failure:
         return Outcome(False, failure.message, kept)
-    wrong = problems(check, rows.all)
-    kept |= {"row_count": len(rows.all), "rows": rows.all[:ROWS_SHOWN]}
-    return Outcome(not wrong, "; ".join(wrong) or f"{_count(rows.all)}, as expected", kept)
+    wrong = problems(check, rows)
+    kept |= {"row_count": len(rows), "rows": rows[:ROWS_SHOWN]}
+    return Outcome(not wrong, "; ".join(wrong) or f"{_count(rows)}, as expected", kept)
 
 
-def read(database: Database, query: str) -> _Rows:
-    """The rows of a query that can only read. Raises QueryFailed."""
+def read(database: Database, query: str) -> list[list[Any]]:
+    """The rows of a query that can only read, as JSON values. Raises QueryFailed."""
     statement = OPAQUE.sub(" ", query).strip().rstrip(";").strip()
     word = statement.split(maxsplit=1)[0].upper() if statement else "nothing"
     if word not in READING or ";" in statement:
@@ -66,7 +54,7 @@ def read(database: Database, query: str) -> _Rows:
             f"this is {word if ';' not in statement else 'several'}; what changes the database "
             "belongs in `prepare`"
         )
-    return _Rows([[_plain(value) for value in row] for row in database.rows(query)])
+    return [[_plain(value) for value in row] for row in database.rows(query)]
 
 
 def problems(check: SqlCheck, rows: list[list[Any]]) -> list[str]:
