@@ -102,3 +102,9 @@ def hold_of(tx: Transaction, execution_id: str) -> str | None:
     """The job that holds everything else of an execution, if one does."""
     hold: str | None = tx.value(select(executions.c.hold).where(executions.c.id == execution_id))
     return hold
+
+
+def open_of(tx: Transaction, project_id: str) -> list[str]:
+    """The unfinished executions of a project, the newest first."""
+    statement = select(executions.c.id).where(OPEN, executions.c.project_id == project_id)
+    return [row.id for row in tx.all(statement.order_by(executions.c.id.desc()))]

@@ -1,8 +1,9 @@
 """Projects: git repositories under Conductor's care."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, insert, select, update
 
 from conductor_app.errors import NotFound
 from conductor_app.ids import new_id
@@ -10,8 +11,12 @@ from conductor_app.store.database import Transaction
 from conductor_app.store.tables import projects
 
 
+def by_id(tx: Transaction, project_id: str) -> Row[Any] | None:
+    return tx.first(select(projects).where(projects.c.id == project_id))
+
+
 def get(tx: Transaction, project_id: str) -> Row[Any]:
-    row = tx.first(select(projects).where(projects.c.id == project_id))
+    row = by_id(tx, project_id)
     if row is None:
         raise NotFound(f"There is no project {project_id}.")
     return row
@@ -25,6 +30,24 @@ def at(tx: Transaction, location: str) -> Row[Any] | None:
         .order_by(projects.c.id)
         .limit(1)
     )
+
+
+def named(tx: Transaction, name: str) -> Sequence[Row[Any]]:
+    """The projects of this name that are not archived."""
+    return tx.all(
+        select(projects)
+        .where(projects.c.name == name, projects.c.archived_at.is_(None))
+        .order_by(projects.c.id)
+    )
+
+
+def names(tx: Transaction) -> list[str]:
+    statement = select(projects.c.name).where(projects.c.archived_at.is_(None))
+    return [row.name for row in tx.all(statement)]
+
+
+def change(tx: Transaction, project_id: str, **values: Any) -> None:
+    tx.run(update(projects).where(projects.c.id == project_id).values(**values))
 
 
 def add(
