@@ -1,6 +1,8 @@
 """Workflow versions: kept as written and as the validated model; an execution pins one."""
 
-from sqlalchemy import insert, select
+from typing import Any
+
+from sqlalchemy import Row, insert, select
 
 from conductor_app.domain.workflow import Workflow
 from conductor_app.errors import NotFound
@@ -22,6 +24,21 @@ def of_version(tx: Transaction, version: str) -> Workflow:
             _read.clear()
         _read[version] = Workflow.model_validate_json(model)
     return _read[version]
+
+
+def newest(tx: Transaction, name: str) -> Row[Any] | None:
+    """The version of a workflow that was kept last."""
+    return tx.first(
+        select(workflow_versions)
+        .where(workflow_versions.c.name == name)
+        .order_by(workflow_versions.c.created_at.desc())
+        .limit(1)
+    )
+
+
+def names(tx: Transaction) -> list[str]:
+    statement = select(workflow_versions.c.name).distinct()
+    return [row.name for row in tx.all(statement)]
 
 
 def keep(tx: Transaction, workflow: Workflow, version: str, source: str, text: str) -> None:

@@ -1,0 +1,126 @@
+"""What a person asks to start becomes what the engine starts, with a sentence about the agents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from conductor_app import catalog
+from conductor_app.domain.spelling import closest
+from conductor_app.domain.workflow import Workflow
+from conductor_app.engine.start import Wanted
+from conductor_app.errors import InvalidInput, NotFound
+from conductor_app.recordings import last_recorded_phase
+from conductor_app.settings import Settings
+from conductor_app.store import workflows
+from conductor_app.store.database import Transaction
+from conductor_app.workflows import loader
+
+DEFAULT_WORKFLOW = "project-conductor"
+REPLAY = "replay"
+REPLAY_LABEL = "replay: recorded turns, written by people; no model is called and nothing is spent"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for; None is for Conductor to choose."""
+
+    workflow: str = DEFAULT_WORKFLOW
+    # The text of a template, instead of a workflow's name.
+    template: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    connector: str | None = None
+    priority: str | int = "normal"
+    auto_advance: bool | None = None
+    target_phase: int | None = None
+    replay_before: int = 0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What will be started; `label` says who does the work, `note` where it ends early and why."""
+
+    wanted: Wanted
+    connector: str
+    label: str
+    note: str | None
+
+
+def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
+    """Choose what was left open. Raises InvalidWorkflow, InvalidInput, NotFound."""
+    version, source, text, workflow = _workflow(tx, order)
+    connector = _connector(order.connector or settings.connector or REPLAY)
+    target, note = _target(workflow, connector, order.target_phase)
+    advance = settings.auto_advance if order.auto_advance is None else order.auto_advance
+    wanted = Wanted(
+        workflow=workflow,
+        version=version,
+        source=source,
+        text=text,
+        inputs=workflow.parse_inputs(_written(order.inputs)),
+        connector=connector,
+        priority=order.priority,
+        auto_advance=advance,
+        target_phase=target,
+        replay_before=order.replay_before,
+    )
+    return Launch(wanted, connector, label_of(connector), note)
+
+
+def label_of(connector: str | None) -> str:
+    """Who does the work, in words that every display uses."""
+    return REPLAY_LABEL if (connector or REPLAY) == REPLAY else f"{connector}: a live model, paid"
+
+
+def _workflow(tx: Transaction, order: Order) -> tuple[str, str, str, Workflow]:
+    if order.template is not None:
+        parsed = loader.parse(order.template, "template")
+        return parsed.version, "template", parsed.text, parsed.workflow
+    name = order.workflow
+    if name in loader.builtin_names():
+        loaded = loader.load(name)
+        return loaded.version, name, loaded.text, loaded.workflow
+    kept = workflows.newest(tx, name)
+    if kept is None:
+        known = sorted({*loader.builtin_names(), *workflows.names(tx)})
+        near = closest(name, known)
+        meant = f"Did you mean `{near}`?" if near else f"Known: {', '.join(known)}."
+        raise NotFound(f"There is no workflow `{name}`. {meant}")
+    return kept.version, kept.source, kept.text, workflows.of_version(tx, kept.version)
+
+
+def _connector(name: str) -> str:
+    if name in catalog.CONNECTORS:
+        return name
+    near = closest(name, catalog.CONNECTORS)
+    meant = f"Did you mean `{near}`?" if near else f"Known: {', '.join(catalog.CONNECTORS)}."
+    raise InvalidInput(f"There is no connector `{name}`. {meant}")
+
+
+def _target(workflow: Workflow, connector: str, asked: int | None) -> tuple[int | None, str | None]:
+    """The phase to end with, and what a person should know about it."""
+    if connector != REPLAY:
+        return asked, None
+    recorded = last_recorded_phase(workflow, catalog.AGENTS)
+    last = workflow.phases[-1].number
+    if recorded is None:
+        raise InvalidInput(
+            f"Workflow {workflow.name} has no recording of its first phase, so its agents can't "
+            "be replayed. Choose a connector that reaches a model."
+        )
+    if recorded == last or (asked is not None and asked <= recorded):
+        return asked, None
+    if asked is None:
+        return recorded, (
+            f"Phase {recorded} is the last one recorded, so the run ends there; "
+            f"phases {recorded + 1} to {last} need a model."
+        )
+    return asked, f"Phase {recorded} is the last one recorded; the tasks after it will fail."
+
+
+def _written(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """JSON's values as a person would have typed them; null is not given."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in inputs.items()
+        if value is not None
+    }
