@@ -91,6 +91,12 @@ def test_a_wrong_answer_says_what_was_expected(
     assert "items are served" in result.evidence["log"]
 
 
+def test_what_came_back_is_kept_when_it_cannot_be_judged(bench: Bench) -> None:
+    result = http(bench, {"path": "/health", "expect": {"mode": "${mode}"}})
+    assert "${mode} is unknown" in result.message
+    assert result.evidence["requests"][0]["status"] == 200
+
+
 def test_a_check_has_its_own_deadline(bench: Bench) -> None:
     requests = [{"path": "/slow"}] * 5
     result = http(bench, *requests, timeout=0.5)

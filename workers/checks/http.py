@@ -57,19 +57,12 @@ class _Conversation:
         self._requests.append(record)
         try:
             answer = self._send(request, record)
-            wrong = self._judge(request, answer)
-            wrong += self._save(request, answer)
+            return self._judge(request, answer) + self._save(request, answer)
         except (NoAnswer, UnknownReference) as problem:
-            wrong = [str(problem)]
-        else:
-            record |= {
-                "status": answer.status,
-                "body": answer.text[:BODY_EXCERPT],
-                "ms": round(answer.seconds * 1000, 1),
-            }
-        return wrong
+            return [str(problem)]
 
     def _send(self, request: HttpRequest, record: dict[str, Any]) -> Answer:
+        """Sends the request with its references filled, and records what came back."""
         record["path"] = fill_text(request.path, self._saved, self._environment)
         headers = {
             name: fill_text(value, self._saved, self._environment)
@@ -78,7 +71,7 @@ class _Conversation:
         body = None
         if "json_body" in request.model_fields_set:
             body = encoded(fill(request.json_body, self._saved, self._environment))
-        return send(
+        answer = send(
             self._port,
             request.method,
             record["path"],
@@ -86,6 +79,12 @@ class _Conversation:
             body=body,
             headers=headers,
         )
+        record |= {
+            "status": answer.status,
+            "body": answer.text[:BODY_EXCERPT],
+            "ms": round(answer.seconds * 1000, 1),
+        }
+        return answer
 
     def _judge(self, request: HttpRequest, answer: Answer) -> list[str]:
         wrong = []

@@ -83,9 +83,9 @@ def _values_problems(rows: list[list[Any]], wanted: Sequence[Any]) -> list[str]:
     """Compares whole rows where a list is expected, first columns where a single value is."""
     whole = any(isinstance(item, list) for item in wanted)
     found = rows if whole else [row[0] for row in rows]
-    return (
-        [] if found == list(wanted) else [f"expected {shown(list(wanted))}, found {shown(found)}"]
-    )
+    if found == list(wanted):
+        return []
+    return [f"expected {shown(list(wanted))}, found {shown(found)}"]
 
 
 def _count(rows: list[list[Any]]) -> str:
@@ -96,7 +96,7 @@ def _plain(value: Any) -> Any:
     """A database's value as JSON has it."""
     if value is None or isinstance(value, (bool, int, float, str, list, dict)):
         return value
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and value.is_finite():
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, bytes):
         return value.decode(errors="replace")
