@@ -109,6 +109,10 @@ def socket_directory(home: Path) -> Path:
     return Path("/tmp") / f"conductor-{os.getuid()}-{digest}"
 
 
+def redis_socket(home: Path) -> Path:
+    return socket_directory(home) / "redis.sock"
+
+
 def make_socket_directory(home: Path) -> Path:
     """The socket directory, made if need be, and surely nobody else's."""
     directory = socket_directory(home)

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from conductor_app.errors import InvalidSettings
-from conductor_app.places import Places, default_home, socket_directory
+from conductor_app.places import Places, default_home, redis_socket
 from conductor_app.secretfile import read_or_create
 
 EMBEDDED = "embedded"
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
 
     @property
     def redis_socket(self) -> Path:
-        return socket_directory(self.home) / "redis.sock"
+        return redis_socket(self.home)
 
     def redis_password(self) -> str:
         """The embedded Redis server's password, made on first use."""
