@@ -4,6 +4,7 @@ The user's branches, index and working tree are never touched; Conductor writes 
 (`conductor/...`), tags, and hidden refs (`refs/conductor/...`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from workers.git import checkouts, location
-from workers.git.errors import EmptyRepository, UnknownRevision
+from workers.git.errors import EmptyRepository, GitFailed, UnknownRevision
 from workers.git.integration import (
     AlreadyIntegrated,
     Branch,
@@ -21,7 +22,7 @@ from workers.git.integration import (
 from workers.git.merging import Conflict, tree_of
 from workers.git.messages import Commit, history
 from workers.git.names import attempt_ref, branch_ref, kept_ref, tag_ref
-from workers.git.program import Git
+from workers.git.program import Git, without_secrets
 from workers.git.refs import LocalRefs, Refs, RemoteRefs, read_local
 from workers.git.worktree import Worktree
 from workers.git.worktrees import Worktrees
@@ -38,6 +39,7 @@ __all__ = [
     "kept_ref",
 ]
 
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 NO_TRAILERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -68,7 +70,8 @@ class Repository:
 
     def resolve(self, revision: str) -> str:
         """The commit that a branch, tag or other revision names. Raises UnknownRevision."""
-        commit = read_local(self.view, revision)
+        # What a hash names never changes; what a name names may have changed in a remote.
+        commit = read_local(self.view, revision) if _HASH.fullmatch(revision) else None
         if commit is None:
             self.refs.refresh()
             commit = read_local(self.view, revision)
@@ -102,7 +105,9 @@ class Repository:
 
     def tag(self, name: str, commit: str) -> None:
         """Name a commit for good; fine when the tag names it already. Raises InvalidName."""
-        self.refs.put(tag_ref(name), commit)
+        ref, wanted = tag_ref(name), self.resolve(commit)
+        if not self.refs.swap(ref, wanted, None) and self.refs.read(ref) != wanted:
+            raise GitFailed(f"The tag {name} names another commit already; remove it first.")
 
     def worktree(self, attempt_id: str, commit: str) -> AbstractContextManager[Worktree]:
         """The attempt's own worktree; unpublished work is kept on a hidden ref at its end."""
@@ -166,13 +171,14 @@ class Repository:
         return Worktrees(self.git, self.refs, self.home)
 
     def _unknown(self, revision: str) -> UnknownRevision | EmptyRepository:
+        place = without_secrets(self.location)
         if not self.git.run("for-each-ref", "--count=1"):
             return EmptyRepository(
-                f"{self.location} has no commit yet, so there is nothing to start from. Commit "
+                f"{place} has no commit yet, so there is nothing to start from. Commit "
                 "what is there: `git add -A && git commit -m 'Start'` (`--allow-empty` if there "
                 "is nothing yet)."
             )
         return UnknownRevision(
-            f"{self.location} has no revision {revision!r}. `git branch --all` and `git tag` "
+            f"{place} has no revision {revision!r}. `git branch --all` and `git tag` "
             "show what it has."
         )

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from workers.git.errors import GitMissing
 from workers.git.program import Git, failure
 
+USAGE = 129
 SHOWN_FILES = 5
 SHOWN_CHARACTERS = 4_000
 
@@ -26,6 +28,8 @@ def merge(git: Git, base: str, ours: str, theirs: str) -> str | Conflict:
     sides = (_commit(git, ours, root), _commit(git, theirs, root))
     command = ("merge-tree", "--write-tree", "--name-only", "--messages", "-z", *sides)
     answer = git.ask(*command)
+    if answer.code == USAGE:
+        raise GitMissing(f"{git.run('version')} is too old; install git 2.38 or newer.")
     if answer.code not in (0, 1):
         raise failure(command, answer)
     tree, *rest = answer.output.split("\0")

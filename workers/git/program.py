@@ -1,6 +1,7 @@
 """Runs the git program: fixed settings, clean environment, no hooks, no prompts."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ SETTINGS = (
     # Output that can be parsed, and patience with another git that holds a ref for a moment.
     *("core.quotePath=false", "color.ui=false", "advice.addEmbeddedRepo=false"),
     *("core.filesRefLockTimeout=10000", "core.packedRefsTimeout=10000"),
-    "worktree.useRelativePaths=false",
+    *("worktree.useRelativePaths=false", "log.showSignature=false", "trailer.separators=:"),
+    *("i18n.commitEncoding=UTF-8", "i18n.logOutputEncoding=UTF-8"),
 )
 ENVIRONMENT = {
     "LC_ALL": "C",
@@ -121,7 +123,12 @@ def execute(
 
 def failure(arguments: tuple[str, ...], answer: Answer) -> GitFailed:
     said = answer.errors.strip() or answer.output.strip() or f"exit code {answer.code}"
-    return GitFailed(f"git {arguments[0]} failed: {said[-2000:]}")
+    return GitFailed(f"git {arguments[0]} failed: {without_secrets(said)[-2000:]}")
+
+
+def without_secrets(text: str) -> str:
+    """The text with user names and passwords of URLs left out."""
+    return re.sub(r"://[^/@\s]+@", "://***@", text)
 
 
 def _decode(data: bytes) -> str:

@@ -1,11 +1,12 @@
 """Refs of the execution's repository, moved by compare-and-swap: here, or in a remote."""
 
+import time
 from typing import Protocol
 
 from workers.git.program import REMOTE_SECONDS, Answer, Git, failure
 from workers.git.turns import turn
 
-ABSENT = "0" * 40
+STALE_SECONDS = 60.0
 
 
 class Refs(Protocol):
@@ -34,14 +35,29 @@ class LocalRefs:
         return read_local(self._git, ref)
 
     def swap(self, ref: str, new: str, old: str | None) -> bool:
-        command = ("update-ref", "--end-of-options", ref, new, old or ABSENT)
+        self._clear_lock(ref)
+        # An empty old value: the ref must not exist.
+        command = ("update-ref", "--end-of-options", ref, new, old or "")
         return _settled(self, ref, new, old, command, self._git.ask(*command))
 
     def put(self, ref: str, new: str) -> None:
+        self._clear_lock(ref)
         self._git.run("update-ref", "--end-of-options", ref, new)
 
     def refresh(self) -> None:
         """Others publish into this same git directory."""
+
+    def _clear_lock(self, ref: str) -> None:
+        """Remove what a git that was killed left; a living one holds it for milliseconds.
+
+        Only Conductor writes these refs, so no patient editor of its owner can be behind it.
+        """
+        lock = self._git.git_dir / f"{ref}.lock"
+        try:
+            if time.time() - lock.stat().st_mtime > STALE_SECONDS:
+                lock.unlink()
+        except FileNotFoundError:
+            return
 
 
 class RemoteRefs:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workers import crash
 from workers.git.errors import GitFailed
+from workers.git.held import held
 from workers.git.names import attempt_ref, checked, kept_ref
 from workers.git.program import Git
 from workers.git.refs import Refs, read_local
@@ -28,30 +29,38 @@ class Worktrees:
     @contextmanager
     def lend(self, attempt: str, commit: str) -> Iterator[Worktree]:
         """A worktree at `commit`. At the end unpublished work is kept, then all is removed."""
-        path = self._home / checked(attempt)
-        self._discard(attempt)
-        worktree = self._add(path, commit)
-        crash.point("worktree.after_add")
-        try:
-            yield worktree
-        finally:
+        with held(self._lock(attempt)) as mine:
+            if not mine:
+                raise GitFailed(f"Another process on this machine works on attempt {attempt}.")
             self._discard(attempt)
+            worktree = self._add(attempt, commit)
+            crash.point("worktree.after_add")
+            try:
+                yield worktree
+            finally:
+                self._discard(attempt)
 
     def prune(self, alive: set[str]) -> list[str]:
-        """Keep and remove what attempts left that no longer live; their ids."""
-        left = sorted(set(self._registered()) - alive)
-        failures = []
-        for attempt in left:
+        """Keep, then remove what dead attempts left; their ids.
+
+        One whose process still lives on this machine is left to it, in `alive` or not. A worktree
+        that resists does not save the others; raises GitFailed after the last.
+        """
+        removed, failures = [], []
+        for attempt in sorted(set(self._registered()) - alive):
             try:
-                self._discard(attempt)
+                with held(self._lock(attempt)) as abandoned:
+                    if abandoned:
+                        self._discard(attempt)
+                        removed.append(attempt)
             except (GitFailed, OSError) as failure:
                 failures.append(f"{attempt}: {failure}")
         if failures:
             raise GitFailed(f"Worktrees could not be removed: {'; '.join(failures)}")
-        return left
+        return removed
 
-    def _add(self, path: Path, commit: str) -> Worktree:
-        self._home.mkdir(parents=True, exist_ok=True)
+    def _add(self, attempt: str, commit: str) -> Worktree:
+        path = self._home / attempt
         remove_tree(path)
         with turn(self._git.git_dir):
             crash.point("worktree.before_add")
@@ -59,7 +68,7 @@ class Worktrees:
                 *("worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock"),
                 *("--end-of-options", str(path), commit),
             )
-        git = Git(self._registered()[path.name], path)
+        git = Git(self._registered()[attempt], path)
         git.run("reset", "--quiet", "--hard")
         # A ref of this worktree alone. While it is missing there is nothing to keep.
         git.run("update-ref", BASE, commit)
@@ -85,12 +94,16 @@ class Worktrees:
         if base is None or not path.is_dir():
             return
         # What a git that was killed here has left; nobody else works in this worktree now.
-        (registration / "index.lock").unlink(missing_ok=True)
+        for lock in registration.glob("*.lock"):
+            lock.unlink(missing_ok=True)
         worktree = Worktree(path, base, git, self._refs)
         head = worktree.commit(f"Unfinished work of attempt {attempt}", {})
         if head not in (base, read_local(git, attempt_ref(attempt))):
             self._git.run("update-ref", "--end-of-options", kept_ref(attempt), head)
         crash.point("worktree.after_keep")
+
+    def _lock(self, attempt: str) -> Path:
+        return self._home / f"{checked(attempt)}.lock"
 
     def _registered(self) -> dict[str, Path]:
         """Attempt ids of this repository's worktrees under `home`, with their registrations."""

@@ -57,9 +57,9 @@ def order(
 @cache
 def tool(level: Level) -> str:
     """Where the level's program or library lives; empty when it needs none."""
-    if level is Level.UNCONFINED:
+    if level == Level.UNCONFINED:
         return ""
-    if level is Level.BUBBLEWRAP:
+    if level == Level.BUBBLEWRAP:
         found = shutil.which("bwrap")
     else:
         # Found, not imported: only the supervisor loads it.

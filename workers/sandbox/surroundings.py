@@ -37,6 +37,8 @@ def environment(private: Path, extra: Mapping[str, str]) -> dict[str, str]:
         "LANG": "C.UTF-8",
         # Compiled Python goes to the scratch directory, not among the files an attempt commits.
         "PYTHONPYCACHEPREFIX": str(private / "pycache"),
+        # Closed to it, and git takes a closed configuration for an error.
+        "GIT_CONFIG_NOSYSTEM": "1",
         **extra,
     }
 
