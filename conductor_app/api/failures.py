@@ -1,0 +1,110 @@
+"""Errors as HTTP answers, all in one shape: code, message, details, request_id."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, g, jsonify
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from conductor_app.api.requests import LARGEST_BODY
+from conductor_app.errors import ConductorError, InvalidInput, NotFound
+
+DATABASE_AWAY = (
+    "The database does not answer. Whether the last request took effect is not known: send it "
+    "again with the same Idempotency-Key. `conductor doctor` says what is wrong."
+)
+
+
+class InvalidFields(InvalidInput):
+    """The request has fields that are missing, unknown or wrong."""
+
+    code = "invalid_fields"
+
+
+def answer_failures(app: Flask) -> None:
+    app.register_error_handler(ConductorError, _refused)
+    app.register_error_handler(HTTPException, _http_failure)
+    app.register_error_handler(DBAPIError, _database_failure)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def invalid_fields(error: ValidationError) -> InvalidFields:
+    """What is wrong with a request, field by field, without repeating what was sent."""
+    fields = [
+        {"field": ".".join(map(str, each["loc"])), "message": _plain(each["msg"])}
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    said = "; ".join(
+        f"`{each['field']}`: {each['message']}" if each["field"] else each["message"]
+        for each in fields
+    )
+    return InvalidFields(f"The request is not valid. {said}.", fields=fields)
+
+
+def raise_invalid_fields(error: ValidationError) -> Response:
+    """What flask-openapi calls with a request that its schemas refuse."""
+    raise invalid_fields(error)
+
+
+def _plain(message: str) -> str:
+    if message == "Extra inputs are not permitted":
+        return "there is no such field"
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _refused(error: ConductorError) -> Response:
+    response = _failure(error.status, error.code, error.message, error.details)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="conductor"'
+    return response
+
+
+def _http_failure(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or 500)
+    message = {
+        HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists all.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+            f"The body is larger than {LARGEST_BODY:,} bytes, which is the limit."
+        ),
+    }.get(status, error.description or status.description)
+    code = {
+        HTTPStatus.NOT_FOUND: NotFound.code,
+        RequestEntityTooLarge.code: "body_too_large",
+    }.get(status, status.name.lower())
+    response = _failure(status, code, message)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _database_failure(error: DBAPIError) -> Response:
+    if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
+        current_app.logger.error("The database does not answer: %s", type(error.orig).__name__)
+        return _failure(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", DATABASE_AWAY)
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> Response:
+    current_app.logger.exception("Request %s failed", g.request_id, exc_info=error)
+    message = (
+        f"Something went wrong in Conductor. The log of the API tells what, at {g.request_id}."
+    )
+    return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
+
+
+def _failure(
+    status: int, code: str, message: str, details: dict[str, Any] | None = None
+) -> Response:
+    error = {
+        "code": code,
+        "message": message,
+        "details": details or {},
+        "request_id": g.request_id,
+    }
+    response = jsonify(success=False, error=error)
+    response.status_code = int(status)
+    return response

@@ -1,0 +1,28 @@
+"""Which execution a request means: the one it names, else the project's."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.engine import projects
+from conductor_app.store.database import Transaction
+from conductor_app.views import current
+
+
+def current_execution(tx: Transaction, project: str | None, execution: str | None) -> Row[Any]:
+    """The one named, else the newest unfinished; raises Ambiguous, NotFound."""
+    if execution is not None:
+        return current.execution(tx, execution)
+    return current.current_execution(tx, project_id(tx, project))
+
+
+def last_execution(tx: Transaction, project: str | None, execution: str | None) -> Row[Any]:
+    """The same for reading: when nothing is unfinished, what ended last."""
+    if execution is not None:
+        return current.execution(tx, execution)
+    return current.last_execution(tx, project_id(tx, project))
+
+
+def project_id(tx: Transaction, project: str | None) -> str | None:
+    """The id of the project with this id, name, path or URL."""
+    return None if project is None else str(projects.find(tx, project).id)

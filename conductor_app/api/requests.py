@@ -1,0 +1,70 @@
+"""Requests as this API reads them: an id for each, JSON bodies read strictly, sizes limited."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+import flask
+from flask import Flask, g, request
+
+from conductor_app.errors import InvalidInput
+from conductor_app.ids import new_id
+
+LARGEST_BODY = 1_000_000
+REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class InvalidJson(InvalidInput):
+    """The body of the request is not JSON."""
+
+    code = "invalid_json"
+    status = 400
+
+
+class UnsupportedMediaType(InvalidInput):
+    """Send the body as JSON, with the header `Content-Type: application/json`."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class Request(flask.Request):
+    """A request whose body is JSON or empty, which stands for an object without fields."""
+
+    max_content_length = LARGEST_BODY
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """The body; `silent` is not heeded: a body that can't be read is never taken for none.
+
+        Raises InvalidJson, UnsupportedMediaType.
+        """
+        text = self.get_data()
+        if not text.strip():
+            return {}
+        if not self.is_json:
+            raise UnsupportedMediaType
+        try:
+            return json.loads(text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as error:
+            place = {"line": error.lineno, "column": error.colno}
+            raise InvalidJson(
+                f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
+                **place,
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise InvalidJson(f"The body is not JSON that can be read: {error}.") from None
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def number_requests(app: Flask) -> None:
+    """Every request has an id: the caller's when it is a plain one, else a new one."""
+
+    def number() -> None:
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
+
+    app.before_request(number)

@@ -1,0 +1,67 @@
+"""Tasks, attempts, milestones and checks: what may be sent."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from conductor_app.api.schemas.base import Id, Line, PageQuery, Query, Strict
+
+
+class TaskPath(Query):
+    task_id: Id
+
+
+class TasksQuery(PageQuery):
+    execution: Id | None = None
+    status: str | None = Field(None, description="One state or several, with commas between")
+    phase: int | None = Field(None, ge=0)
+    agent: Line | None = None
+    key: Line | None = Field(None, description="Such as 0/base-types")
+    history: bool = Field(False, description="Earlier generations, too")
+
+
+class SkipTask(Strict):
+    reason: Line = Field(description="Kept with the task")
+
+
+class AttemptsQuery(PageQuery):
+    pass
+
+
+class FileQuery(Query):
+    attempt: Id | None = Field(None, description="Unset: the newest attempt")
+    offset: int = Field(0, ge=0, description="Bytes to leave out; pass `next_offset` to go on")
+    limit: int = Field(65536, ge=1, le=1_000_000, description="Bytes at most")
+
+
+class MilestonePath(Query):
+    milestone_id: Id
+
+
+class MilestonesQuery(PageQuery):
+    execution: Id | None = None
+    phase: int | None = Field(None, ge=0)
+    status: str | None = None
+
+
+class CheckPath(Query):
+    check_id: Id
+
+
+class ChecksQuery(PageQuery):
+    execution: Id | None = None
+    role: Literal["task", "milestone", "exit", "test"] | None = None
+    subject: Line | None = Field(None, description="The key of what was judged")
+    verdict: Literal["passed", "failed", "skipped"] | None = None
+    job: Id | None = Field(None, description="What this job found")
+
+
+class ValidateWork(Strict):
+    execution: Id
+    milestone: Line | None = Field(
+        None, description="Its key; unset: the current phase's exit criteria and tests"
+    )
+
+
+class JobPath(Query):
+    job_id: Id
