@@ -1,10 +1,14 @@
 """Commands of the stack on this machine: `up`, `down`, `doctor`."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from conductor_app.cli.invocation import Invocation, command
+
+if TYPE_CHECKING:
+    from conductor_app.stack.doctor import Finding
 
 
 @command("up", example="conductor up --port 3100")
@@ -17,18 +21,14 @@ def command_up(invocation: Invocation, port: int | None, flower: bool | None) ->
     Without --port the API gets port 3000 or the next free one.
     """
     from conductor_app.stack.launch import launch
-    from conductor_app.stack.supervisor_client import ProgramState
+    from conductor_app.stack.readiness import in_words
 
     started = time.monotonic()
     settings = invocation.settings_with(port=port, flower=flower)
     for warning in settings.warnings():
         invocation.output.note(f"Warning: {warning}")
     with invocation.output.working("Starting ...") as update:
-
-        def progress(states: dict[str, ProgramState]) -> None:
-            update("Starting: " + ", ".join(f"{s.name} {s.state.lower()}" for s in states.values()))
-
-        stack, fresh = launch(settings, progress)
+        stack, fresh = launch(settings, lambda states: update(f"Starting: {in_words(states)}"))
     seconds = time.monotonic() - started
     headline = (
         f"Conductor is up at {stack.url} ({seconds:.1f} s)."
@@ -65,12 +65,10 @@ def command_doctor(invocation: Invocation) -> None:
 
     output = invocation.output
     findings = examine(invocation.settings_with())
-    marks = {True: "ok     ", False: "missing"}
     for finding in findings:
-        mark = marks[finding.ok] if finding.required else ("ok     " if finding.ok else "absent ")
-        output.say(f"{mark}  {finding.name:<15} {finding.found}")
+        output.say(f"{_mark(finding):<9}{finding.name:<16}{finding.found}")
         if not finding.ok:
-            output.say(f"         {'':<15} {finding.advice}")
+            output.say(f"{'':<25}{finding.advice}")
     missing = [finding.name for finding in findings if finding.required and not finding.ok]
     sentence = (
         f"Missing: {', '.join(missing)}." if missing else "Everything that Conductor needs is here."
@@ -79,3 +77,9 @@ def command_doctor(invocation: Invocation) -> None:
     output.result([finding.as_row() for finding in findings], sentence)
     if missing:
         raise click.exceptions.Exit(1)
+
+
+def _mark(finding: "Finding") -> str:
+    if finding.ok:
+        return "ok"
+    return "missing" if finding.required else "absent"

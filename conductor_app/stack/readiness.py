@@ -42,6 +42,10 @@ def wait_until_ready(
         time.sleep(POLL_SECONDS)
 
 
+def in_words(states: dict[str, ProgramState]) -> str:
+    return ", ".join(f"{state.name} {state.state.lower()}" for state in states.values())
+
+
 def is_ready(stack: RunningStack) -> bool:
     connection = http.client.HTTPConnection(stack.reachable_host, stack.port, timeout=5)
     try:
@@ -62,10 +66,10 @@ def _ends_again_and_again(stack: RunningStack, state: ProgramState) -> str:
 
 
 def _not_ready(stack: RunningStack, states: dict[str, ProgramState], seconds: float) -> str:
-    waiting = ", ".join(f"{state.name} {state.state.lower()}" for state in states.values())
     log = stack.logs / "api.log"
     return (
-        f"The API was not ready within {seconds:g} s ({waiting}). The end of its log ({log}):\n"
+        f"The API was not ready within {seconds:g} s ({in_words(states)}). "
+        f"The end of its log ({log}):\n"
         f"{tail(log)}"
     )
 

@@ -1,0 +1,74 @@
+"""`conductor doctor`: what it finds here, and what it says on poorer machines."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONDUCTOR = [sys.executable, "-m", "conductor_app.cli.main"]
+
+
+def doctor(**environment: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    ran = subprocess.run(
+        [*CONDUCTOR, "doctor", "--json"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in ran.stderr
+    findings = json.loads(ran.stdout)["data"]
+    return ran.returncode, {finding["name"]: finding for finding in findings}
+
+
+def test_this_machine_has_what_conductor_needs(home: Path) -> None:
+    code, findings = doctor()
+    needed = {name: row for name, row in findings.items() if row["required"]}
+    assert all(row["ok"] for name, row in needed.items() if name != "Sandbox"), needed
+    assert code == (0 if needed["Sandbox"]["ok"] else 1)
+
+
+def test_for_people_it_is_a_table_with_a_last_word(home: Path) -> None:
+    ran = subprocess.run([*CONDUCTOR, "doctor"], capture_output=True, text=True)
+    assert ran.stdout.splitlines()[0].startswith("ok       Python")
+    assert ran.stdout.rstrip().splitlines()[-1].endswith(".")
+
+
+def test_without_git_it_says_how_to_install_it(home: Path, tmp_path: Path) -> None:
+    code, findings = doctor(PATH=str(tmp_path))
+    assert code == 1
+    assert not findings["git"]["ok"]
+    assert "apt install git" in findings["git"]["advice"]
+
+
+def test_an_old_git_is_not_enough(home: Path, tmp_path: Path) -> None:
+    git = tmp_path / "git"
+    git.write_text("#!/bin/sh\necho git version 2.17.1\n")
+    git.chmod(0o755)
+    code, findings = doctor(PATH=str(tmp_path))
+    assert code == 1
+    assert "2.17.1" in findings["git"]["found"]
+    assert "2.38" in findings["git"]["advice"]
+
+
+def test_a_silent_server_is_named_without_its_password(home: Path) -> None:
+    code, findings = doctor(DATABASE_URL="postgresql://u:secret@127.0.0.1:1/x")
+    assert code == 1
+    assert "127.0.0.1:1 does not answer" in findings["Servers"]["advice"]
+    assert "secret" not in str(findings)
+
+
+def test_a_data_directory_that_can_not_be_made_is_named(home: Path) -> None:
+    (home / "file").touch()
+    code, findings = doctor(CONDUCTOR_HOME=str(home / "file" / "below"))
+    assert code == 1
+    assert "CONDUCTOR_HOME" in findings["Data directory"]["advice"]
+
+
+@pytest.mark.parametrize("sandbox", ["unconfined"])
+def test_the_chosen_sandbox_is_tried(home: Path, sandbox: str) -> None:
+    _, findings = doctor(CONDUCTOR_SANDBOX=sandbox)
+    assert findings["Sandbox"]["found"].startswith(sandbox)
