@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from conductor_app.domain.workflow import Check, Workflow
+from workers import docker
 from workers.environment import Environment, SetupFailed, prepare
 from workers.extensions import Extensions
 from workers.requirements import require
@@ -21,11 +22,16 @@ OPERATOR_PREFIX = "CONDUCTOR_CHECK_"
 # A function of the entry point group `conductor.checks`, called as function(bench, **arguments);
 # what it may return is in workers/checks/python.py.
 RegisteredCheck = Callable[..., object]
-DOCKER_SOCKET = Path("/var/run/docker.sock")
+BUILT_IN: Mapping[str, RegisteredCheck] = {"docker.services": docker.services}
 
 
 def never() -> bool:
     return False
+
+
+def registered_checks() -> Extensions[RegisteredCheck]:
+    """The functions that checks of kind python may name: built in, and `conductor.checks`."""
+    return Extensions("conductor.checks", BUILT_IN)
 
 
 @dataclass
@@ -44,9 +50,7 @@ class Bench:
     home: Path
     artifacts: Path
     variables: Mapping[str, str] = field(default_factory=dict)
-    registry: Extensions[RegisteredCheck] = field(
-        default_factory=lambda: Extensions("conductor.checks")
-    )
+    registry: Extensions[RegisteredCheck] = field(default_factory=registered_checks)
     cancelled: Callable[[], bool] = never
 
     def __post_init__(self) -> None:
@@ -87,7 +91,7 @@ class Bench:
             checkout=self.checkout,
             sandbox=self.sandbox,
             variables=self.environment_variables(),
-            readable=self._environment_paths(),
+            readable=self.environment_paths(),
             home=self.home,
             logs=self.artifacts,
             cancelled=self.cancelled,
@@ -132,7 +136,7 @@ class Bench:
             cwd=self.checkout,
             env={**self.environment_variables(), **self.check_variables(check), **(env or {})},
             limits=Limits(seconds=check.timeout),
-            readable=self._environment_paths(),
+            readable=self.environment_paths(),
             writable=self._sockets(check),
             loopback_port=service.port if service else None,
             cancelled=self.cancelled,
@@ -150,12 +154,12 @@ class Bench:
         if "services" in vars(self):
             self.services.close()
 
-    def _environment_paths(self) -> list[Path]:
+    def environment_paths(self) -> list[Path]:
         return [self.environment.path] if self.environment else []
 
     def _sockets(self, check: Check) -> list[Path]:
         """Only a check that declares docker reaches the Docker daemon."""
-        return [DOCKER_SOCKET] if "docker" in check.requires and DOCKER_SOCKET.exists() else []
+        return [docker.SOCKET] if "docker" in check.requires and docker.SOCKET.exists() else []
 
 
 @contextmanager

@@ -1,12 +1,10 @@
-"""The means a check needs: programs on its PATH, and for docker a daemon that answers."""
+"""The programs that a check declares in `requires`: on its PATH, and docker with a daemon."""
 
 import shutil
-import subprocess
 from collections.abc import Iterable
 
-from conductor_app.errors import ConductorError
-
-DOCKER_SECONDS = 10
+from workers.docker import require_daemon
+from workers.means import MeansAbsent
 
 INSTALL = {
     "docker": "Docker (https://docs.docker.com/engine/install/)",
@@ -14,12 +12,6 @@ INSTALL = {
     "npm": "Node.js (https://nodejs.org)",
     "psql": "the PostgreSQL client",
 }
-
-
-class MeansAbsent(ConductorError):
-    """Something that the check needs is not on this machine."""
-
-    code = "means_absent"
 
 
 def require(programs: Iterable[str], path: str) -> None:
@@ -32,27 +24,4 @@ def require(programs: Iterable[str], path: str) -> None:
                 f"{INSTALL.get(program, program)} and run the check again."
             )
         if program == "docker":
-            _require_daemon(found)
-
-
-def _require_daemon(docker: str) -> None:
-    """A docker client alone can run nothing."""
-    try:
-        answer = subprocess.run(
-            [docker, "info", "--format", "{{.ServerVersion}}"],
-            capture_output=True,
-            text=True,
-            timeout=DOCKER_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise MeansAbsent(_no_daemon(str(error))) from error
-    if answer.returncode != 0:
-        raise MeansAbsent(_no_daemon(answer.stderr.strip().rpartition("\n")[2]))
-
-
-def _no_daemon(seen: str) -> str:
-    return (
-        f"The docker client is installed, but no Docker daemon answers ({seen}); start the daemon "
-        "or let this worker's user reach its socket."
-    )
+            require_daemon(found)

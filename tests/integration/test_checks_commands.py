@@ -108,7 +108,7 @@ def test_only_a_check_that_declares_docker_reaches_its_daemon(
 ) -> None:
     bench.home.mkdir()
     monkeypatch.setattr("workers.bench.require", lambda programs, path: None)
-    monkeypatch.setattr("workers.bench.DOCKER_SOCKET", bench.home / "docker.sock")
+    monkeypatch.setattr("workers.docker.SOCKET", bench.home / "docker.sock")
     with socket.socket(socket.AF_UNIX) as daemon:
         daemon.bind(str(bench.home / "docker.sock"))
         daemon.listen()

@@ -6,7 +6,7 @@ import pytest
 
 from workers.checks.expectations import MISSING, at, problems
 from workers.checks.interpolation import UnknownReference, fill, fill_text
-from workers.requirements import MeansAbsent
+from workers.means import MeansAbsent
 
 DOCUMENT = {"items": [{"id": 7, "title": "One", "done": False}], "total": 1, "next": None}
 

@@ -13,7 +13,8 @@ from workers.bench import Bench, operator_variables
 from workers.checks import Outcome
 from workers.confinement import OutsideCheckout, inside
 from workers.extensions import BrokenExtension, Extensions, UnknownExtension
-from workers.requirements import MeansAbsent, require
+from workers.means import MeansAbsent
+from workers.requirements import require
 from workers.sandbox import Level, Sandbox
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conductor_app.errors import InvalidInput
-from workers.requirements import MeansAbsent
+from workers.means import MeansAbsent
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 

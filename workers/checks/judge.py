@@ -18,7 +18,7 @@ from workers.checks.result import CheckResult, Outcome
 from workers.checks.rubric import rubric
 from workers.checks.sql import sql
 from workers.environment import SetupFailed
-from workers.requirements import MeansAbsent
+from workers.means import MeansAbsent
 from workers.services import ServiceFailed
 
 # Each takes the check of its own kind.

@@ -13,7 +13,7 @@ from workers.checks.python_child import MARKER
 from workers.checks.result import Outcome
 from workers.confinement import inside
 from workers.extensions import BrokenExtension, UnknownExtension
-from workers.requirements import MeansAbsent
+from workers.means import MeansAbsent
 from workers.sandbox import CommandResult
 
 # Given to the child as text: as a script it would have this folder, and its `http`, on its path.

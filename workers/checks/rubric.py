@@ -3,7 +3,7 @@
 from conductor_app.domain.workflow import RubricCheck
 from workers.bench import Bench
 from workers.checks.result import Outcome
-from workers.requirements import MeansAbsent
+from workers.means import MeansAbsent
 
 
 def rubric(check: RubricCheck, bench: Bench) -> Outcome:
