@@ -1,0 +1,51 @@
+"""How attempts fail, and the points at which the fault tests kill a process."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workers.crash import CRASH_AT, CRASH_ONCE
+from workers.failures import RETRYABLE, AttemptFailed, FailureKind
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_whether_to_try_again_follows_the_kind(kind: FailureKind) -> None:
+    failure = AttemptFailed(kind, "The tests fail.", detail="1 failed")
+    assert failure.kind == kind
+    assert failure.retryable == (kind in RETRYABLE)
+    assert (failure.message, failure.detail) == ("The tests fail.", "1 failed")
+
+
+def test_it_can_be_said_otherwise_and_kinds_are_a_closed_set() -> None:
+    assert not AttemptFailed("TEMPORARY_FAILURE", "No.", retryable=False).retryable
+    with pytest.raises(ValueError, match="ODD"):
+        AttemptFailed("ODD", "No such kind.")
+
+
+def passes(point: str, **variables: str) -> bool:
+    """Whether a process survives this crash point."""
+    code = f"from workers import crash; crash.point({point!r}); print('passed')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        env=variables,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == (0 if done.stdout else -signal.SIGKILL)
+    return bool(done.stdout)
+
+
+def test_a_crash_point_kills_only_when_named(tmp_path: Path) -> None:
+    assert passes("a.b")
+    assert passes("a.b", **{CRASH_AT: "a.c"})
+    assert not passes("a.b", **{CRASH_AT: "a.b"})
+
+
+def test_a_crash_point_can_be_limited_to_the_first_that_comes(tmp_path: Path) -> None:
+    once = {CRASH_AT: "a.b", CRASH_ONCE: str(tmp_path / "flag")}
+    assert not passes("a.b", **once)
+    assert passes("a.b", **once)
