@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from conductor_app import logs
 from conductor_app.domain.priority import rabbitmq_level, redis_level
 
 if TYPE_CHECKING:
@@ -69,15 +70,26 @@ class CeleryQueue:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._rabbitmq = app.conf.broker_url.startswith(("amqp", "pyamqp"))
-        self._lock = threading.Lock()
 
     def send(self, hints: Sequence[Hint]) -> None:
-        with self._app.producer_or_acquire() as producer:
+        """A broker that is away costs latency only: the tick sends again what was not taken."""
+        with self._tolerant(), self._app.producer_or_acquire() as producer:
             for hint in hints:
                 self._publish(hint, producer)
 
     def consume(self, queue: str) -> None:
-        self._app.control.add_consumer(queue, reply=False)
+        with self._tolerant():
+            self._app.control.add_consumer(queue, reply=False)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _tolerant() -> Iterator[None]:
+        from kombu.exceptions import OperationalError
+
+        try:
+            yield
+        except OperationalError as error:
+            logs.warning("broker_unreachable", error=str(error))
 
     def close(self) -> None:
         self._app.close()
@@ -93,6 +105,7 @@ class CeleryQueue:
             priority=priority,
             producer=producer,
             ignore_result=True,
+            retry=False,
             chain=rest or None,
         )
 
