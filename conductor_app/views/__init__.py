@@ -1,0 +1,1 @@
+"""What people and programs are shown: every read model, from the database's rows alone."""

@@ -1,0 +1,221 @@
+"""Rows as items: the fields under which each thing is shown, wherever it is shown."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.views.units import between, iso, usd
+
+Item = dict[str, Any]
+
+
+def project(row: Row[Any]) -> Item:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "location": row.location,
+        "settings": row.settings,
+        "created_at": iso(row.created_at),
+        "archived_at": iso(row.archived_at),
+    }
+
+
+def workflow(row: Row[Any]) -> Item:
+    return {
+        "version": row.version,
+        "name": row.name,
+        "source": row.source,
+        "created_at": iso(row.created_at),
+    }
+
+
+def execution(row: Row[Any]) -> Item:
+    """`connector` is the one chosen for the whole execution, None where each agent has its own."""
+    kept = (
+        "id",
+        "project_id",
+        "project",
+        "workflow_version",
+        "status",
+        "reason",
+        "reason_detail",
+        "driver",
+        "mode",
+        "connector",
+        "inputs",
+        "replay_before",
+        "auto_advance",
+        "concurrency",
+        "branch",
+        "base_commit",
+        "tip",
+        "target_phase",
+        "current_phase",
+    )
+    return {
+        **{name: getattr(row, name) for name in kept},
+        "workflow": row.workflow_name,
+        "created_at": iso(row.created_at),
+        "started_at": iso(row.started_at),
+        "finished_at": iso(row.finished_at),
+        "updated_at": iso(row.updated_at),
+    }
+
+
+def phase(row: Row[Any]) -> Item:
+    return {
+        "id": row.id,
+        "execution_id": row.execution_id,
+        "number": row.number,
+        "name": row.name,
+        "generation": row.generation,
+        "current": row.current,
+        "status": row.status,
+        "verdict": row.verdict,
+        "total_tasks": row.total_tasks,
+        "open_tasks": row.open_tasks,
+        "started_at": iso(row.started_at),
+        "completed_at": iso(row.completed_at),
+        "seconds": between(row.started_at, row.completed_at),
+    }
+
+
+def milestone(row: Row[Any]) -> Item:
+    return {
+        "id": row.id,
+        "execution_id": row.execution_id,
+        "key": row.key,
+        "name": row.name,
+        "phase": row.phase,
+        "generation": row.generation,
+        "current": row.current,
+        "status": row.status,
+        "open_tasks": row.open_tasks,
+        "judged_commit": row.judged_commit,
+        "completed_at": iso(row.completed_at),
+    }
+
+
+def task(row: Row[Any]) -> Item:
+    kept = (
+        "id",
+        "execution_id",
+        "key",
+        "generation",
+        "current",
+        "phase",
+        "agent",
+        "title",
+        "milestone",
+        "status",
+        "priority",
+        "files",
+        "failures",
+        "commit",
+        "summary",
+        "replaced_by",
+        "error_kind",
+        "error_message",
+    )
+    return {
+        **{name: getattr(row, name) for name in kept},
+        "created_at": iso(row.created_at),
+        "queued_at": iso(row.queued_at),
+        "started_at": iso(row.started_at),
+        "finished_at": iso(row.finished_at),
+        "seconds": between(row.started_at, row.finished_at),
+    }
+
+
+def attempt(row: Row[Any]) -> Item:
+    """An attempt of a row that has its task's key as `task_key`."""
+    kept = (
+        "id",
+        "execution_id",
+        "task_id",
+        "task_key",
+        "number",
+        "round",
+        "worker_id",
+        "status",
+        "connector",
+        "sandbox",
+        "commit",
+        "tree",
+        "error_kind",
+        "error_message",
+    )
+    return {
+        **{name: getattr(row, name) for name in kept},
+        "usage": usage(row),
+        "started_at": iso(row.started_at),
+        "finished_at": iso(row.finished_at),
+        "seconds": between(row.started_at, row.finished_at),
+    }
+
+
+def usage(row: Row[Any]) -> Item:
+    """Tokens, turns and cost of a row that has them; the cost is a decimal string of USD."""
+    return {
+        "turns": int(row.turns),
+        "input_tokens": int(row.input_tokens),
+        "output_tokens": int(row.output_tokens),
+        "cache_read_tokens": int(row.cache_read_tokens),
+        "cost_usd": usd(int(row.cost_nano_usd)),
+    }
+
+
+def check(row: Row[Any]) -> Item:
+    kept = ("id", "execution_id", "phase", "role", "subject", "job_id", "attempt_id", "name")
+    return {
+        **{name: getattr(row, name) for name in (*kept, "kind", "verdict", "message", "evidence")},
+        "created_at": iso(row.created_at),
+    }
+
+
+def checkpoint(row: Row[Any]) -> Item:
+    return {
+        "id": row.id,
+        "execution_id": row.execution_id,
+        "phase": row.phase,
+        "tag": row.tag or None,
+        "commit": row.commit,
+        "created_at": iso(row.created_at),
+    }
+
+
+def event(row: Row[Any]) -> Item:
+    return {
+        "position": row.position,
+        "stream": row.stream,
+        "number": row.number,
+        "type": row.type,
+        "at": iso(row.at),
+        "payload": row.payload,
+    }
+
+
+def error(row: Row[Any]) -> Item:
+    kept = ("id", "execution_id", "phase", "agent", "task_key", "severity", "kind", "message")
+    return {
+        **{name: getattr(row, name) for name in (*kept, "detail")},
+        "created_at": iso(row.created_at),
+        "resolved_at": iso(row.resolved_at),
+    }
+
+
+def worker(row: Row[Any], now: int, silence: int) -> Item:
+    """A worker; `heard` says whether it told of itself within the last `silence` milliseconds."""
+    return {
+        "id": row.id,
+        "host": row.host,
+        "pid": row.pid,
+        "role": row.role,
+        "queues": row.queues,
+        "slots": row.slots,
+        "sandbox": row.sandbox,
+        "status": row.status,
+        "heard": row.status == "up" and now - row.seen_at <= silence,
+        "started_at": iso(row.started_at),
+        "seen_at": iso(row.seen_at),
+    }

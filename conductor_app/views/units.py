@@ -1,0 +1,66 @@
+"""How times, durations, money, fractions and agents are written for people and programs."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NANO = Decimal(10) ** 9
+
+
+def iso(at: int | None) -> str | None:
+    """Milliseconds since 1970 as ISO 8601 in UTC, to the millisecond."""
+    return None if at is None else _written(at, "milliseconds")
+
+
+def moment(at: int) -> str:
+    """The same to the second, as the files of document 000 have it."""
+    return _written(at, "seconds")
+
+
+def _written(at: int, precision: str) -> str:
+    time = _EPOCH + timedelta(milliseconds=at)
+    return time.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def percent(fraction: float) -> str:
+    return f"{fraction * 100:.1f}%"
+
+
+def seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds / 1000, 3)
+
+
+def between(started: int | None, ended: int | None) -> float | None:
+    """The seconds between two times, None while one of them is not known."""
+    return None if started is None or ended is None else seconds(ended - started)
+
+
+def usd(nano: int) -> str:
+    """Nano-USD as a decimal string of USD, with cents at least and nothing rounded."""
+    exact = (Decimal(nano) / NANO).normalize()
+    return f"{exact:f}" if -exact.as_tuple().exponent > 2 else f"{exact:.2f}"  # type: ignore[operator]
+
+
+def duration(of: float | None) -> str:
+    """Seconds in words: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if of is None:
+        return "unknown"
+    if of < 10:
+        return f"{of:.1f} s"
+    whole = round(of)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def shown(agent: str) -> str:
+    """An agent's name as document 000 shows it."""
+    return f"agent-{agent}"
+
+
+def agent_name(shown_or_not: str) -> str:
+    return shown_or_not.removeprefix("agent-")
