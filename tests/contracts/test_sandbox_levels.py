@@ -63,7 +63,7 @@ def sleepers(token: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if command[:1] == ["sleep"] and command[-1] == token:
+        if len(command) == 2 and Path(command[0]).name == "sleep" and command[1] == token:
             found.append(process)
     return found
 
@@ -324,6 +324,16 @@ def test_it_dies_with_its_worker(
     with subprocess.Popen(python(code), cwd=root) as worker:
         wait_until(lambda: len(sleepers(token)) == 2)
         worker.kill()
+    wait_until(lambda: not sleepers(token))
+
+
+def test_nothing_survives_a_killed_supervisor(
+    sandbox: Sandbox, cwd: Path, tmp_path: Path, token: str, wait_until: WaitUntil
+) -> None:
+    with sandbox.start(["sleep", token], cwd=cwd, log=tmp_path / "log") as service:
+        wait_until(lambda: sleepers(token))
+        os.kill(service.pid, signal.SIGKILL)
+        wait_until(lambda: not service.alive())
     wait_until(lambda: not sleepers(token))
 
 

@@ -3,6 +3,7 @@
 import os
 import selectors
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,8 +43,8 @@ class Sandbox:
 
     - sandlock (Landlock and seccomp, in the kernel): every other file is unreadable except system
       programs, some of /etc, this interpreter and what is declared `readable`. No network, or one
-      loopback port to listen on and connect to, or all of it. No other process can be seen or
-      signalled; no more processes than the limit. /tmp and /dev/shm are closed.
+      port to connect to on loopback and to listen on (on any interface), or all of it. No other
+      process can be seen or signalled; no more processes than the limit. No /tmp, no /dev/shm.
     - bubblewrap (namespaces, in the kernel): the same files, an empty /tmp and /dev/shm, no other
       process. No network but a private loopback; but with `loopback_port` the machine's whole
       network is open, because a namespace can't let a single port through.
@@ -132,11 +133,13 @@ def _read_to_end(
     with selectors.DefaultSelector() as selector:
         selector.register(supervised.output, selectors.EVENT_READ)
         while True:
-            if selector.select(None if stopped or cancelled is None else POLL_SECONDS):
+            if selector.select(POLL_SECONDS):
                 data = os.read(supervised.output.fileno(), CHUNK)
                 if not data:
                     return
                 output.add(data)
+            elif not supervised.alive():
+                return  # killed, and something that it could not end holds the output open
             if not stopped and cancelled is not None and cancelled():
                 supervised.stop()
                 stopped = True
@@ -161,6 +164,10 @@ def _result(
 
 @cache
 def _detect(setting: str) -> Sandbox:
+    if sys.platform != "linux":
+        raise SandboxUnavailable(
+            "Commands are run on Linux only. Start the workers there, in a container or in WSL."
+        )
     if setting == Level.UNCONFINED:
         return Sandbox(Level.UNCONFINED)
     problems = []

@@ -6,6 +6,8 @@ from pathlib import Path
 from workers.sandbox.process import Supervised
 
 CHUNK = 65536
+POLL_SECONDS = 0.1
+LAST_WORDS_SECONDS = 2.0
 TAIL_BYTES = 65536
 
 
@@ -36,8 +38,10 @@ class RunningCommand:
             return file.read().decode("utf-8", "replace")
 
     def finish(self) -> None:
-        """Wait until all that it wrote is in the log; the supervisor has ended before."""
-        self._reader.join()
+        """Wait until all that it wrote is in the log; it must have been told to stop before."""
+        while self._reader.is_alive() and self._supervised.alive():
+            self._reader.join(POLL_SECONDS)
+        self._reader.join(LAST_WORDS_SECONDS)
 
     def _copy(self) -> None:
         """Reads on when the log is full, so that the service never blocks on its output."""

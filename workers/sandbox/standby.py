@@ -1,6 +1,7 @@
 """Supervisor processes: one always stands by, so that a command does not wait for one to start."""
 
 import atexit
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 from workers.sandbox.model import Level
 from workers.sandbox.orders import tool
@@ -30,7 +33,8 @@ class Supervisor:
     def close(self) -> None:
         """End it and whatever it supervises; returns when all of it is gone."""
         self.lifeline.close()
-        self.process.wait()
+        if self.process.wait() != 0:
+            _kill_session(self.process.pid)
         self.output.close()
         self.status.close()
 
@@ -58,6 +62,14 @@ class Standby:
     def _dismiss(self) -> None:
         if self._spare is not None and self._owner == os.getpid():
             self._spare.close()
+
+
+def _kill_session(leader: int) -> None:
+    """What a supervisor could not end because it was killed itself."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getsid(process.pid) == leader:
+                process.kill()
 
 
 @cache

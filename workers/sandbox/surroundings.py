@@ -46,6 +46,8 @@ def environment(private: Path, extra: Mapping[str, str]) -> dict[str, str]:
 @cache
 def system_files() -> tuple[str, ...]:
     """What any command may read: programs, some of /etc, and this interpreter's own files."""
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    # The last one: where the links of a virtual environment's interpreter end.
+    interpreter = str(Path(sys.executable).resolve().parents[1])
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, interpreter}
     wanted = (*PROGRAMS, *CONFIGURATION, *sorted(prefixes))
     return tuple(path for path in wanted if os.path.exists(path))

@@ -90,7 +90,10 @@ def _sandlock_policy(order: Order) -> dict[str, Any]:
     if order["network"]:
         policy |= {"net_allow": ["*:*", "udp://*:*"], "net_allow_bind": ["*"]}
     elif port is not None:
-        policy |= {"net_allow": [f"tcp://127.0.0.1:{port}"], "net_allow_bind": [port]}
+        policy |= {
+            "net_allow": [f"tcp://127.0.0.1:{port}", f"tcp://[::1]:{port}"],
+            "net_allow_bind": [port],
+        }
     return policy
 
 

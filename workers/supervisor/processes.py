@@ -12,6 +12,8 @@ PAGE = resource.getpagesize()
 
 def adopt_orphans() -> None:
     """Whatever the command's processes leave behind becomes a child of this process."""
+    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+        raise OSError("this kernel does not tell a process's children (CONFIG_PROC_CHILDREN)")
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
