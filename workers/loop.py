@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workers import crash
 from workers.agents.base import AgentContext, AgentResult, AgentTask
 from workers.connectors.base import Connector, Message, ToolCall, ToolResult, Turn
 from workers.failures import AttemptFailed, FailureKind
@@ -68,13 +69,16 @@ class _Loop:
             turn = self._next_turn()
             results = self._toolbox.perform(turn.tool_calls)
             self._keep(turn, results)
+            crash.point("loop.after_tools")
             self._connector.observe(results)
             if summary := self._finished(turn.tool_calls, results):
                 return AgentResult(summary, self._context.usage, self._context.turns)
             self._stop_if_stuck(turn, results)
 
     def _next_turn(self) -> Turn:
+        crash.point("loop.before_turn")
         turn = self._connector.turn(self._messages, self._toolbox.specs)
+        crash.point("loop.after_turn")
         self._context.turns += 1
         self._context.usage += turn.usage
         self._context.log(turn_line(self._context.turns, turn))

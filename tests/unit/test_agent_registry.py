@@ -9,7 +9,8 @@ from conductor_app.domain.workflow import AgentSpec
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
 from workers.agents.connector_agent import ConnectorAgent
 from workers.agents.registry import AgentRegistry
-from workers.extensions import BrokenExtension, UnknownExtension
+from workers.extensions import BrokenExtension
+from workers.failures import AttemptFailed
 
 TASK = AgentTask(
     id="t",
@@ -53,6 +54,8 @@ def docs(function: str | None = None) -> AgentSpec:
 def test_without_a_function_the_connector_does_the_work() -> None:
     agent = AgentRegistry().resolve(docs())
     assert isinstance(agent, ConnectorAgent)
+    assert AgentRegistry().needs_connector(docs())
+    assert not AgentRegistry().needs_connector(docs("people_agents:DocsAgent"))
     assert (agent.agent_type, agent.name, agent.description) == (
         "docs",
         "agent-docs",
@@ -87,8 +90,10 @@ def test_a_function_that_cannot_be_had(
     function: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "people_agents", sys.modules[__name__])
-    with pytest.raises(BrokenExtension, match=words):
+    with pytest.raises(AttemptFailed, match=words) as failure:
         AgentRegistry().resolve(docs(function))
+    assert failure.value.kind == "AGENT_ERROR"
+    assert not failure.value.retryable
 
 
 def test_an_installed_agent_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +106,7 @@ def test_an_installed_agent_is_found_by_its_entry_point(monkeypatch: pytest.Monk
 
 
 def test_an_agent_that_is_not_installed_says_which_are() -> None:
-    with pytest.raises(UnknownExtension, match="Nothing named 'docs-agent'"):
+    with pytest.raises(AttemptFailed, match="Nothing named 'docs-agent'"):
         AgentRegistry().resolve(docs("docs-agent"))
 
 
@@ -110,6 +115,7 @@ def test_a_registered_agent_comes_before_what_is_declared() -> None:
     mine = NamedAgent()
     registry.register(mine)
     assert registry.resolve(docs()) is mine
+    assert not registry.needs_connector(docs())
     assert registry.resolve(docs("no_such_package:Agent")) is mine
     assert registry.resolve(AgentSpec(name="api")).agent_type == "api"
 

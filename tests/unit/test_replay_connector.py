@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from conductor_app.errors import InvalidSettings
 from conductor_app.tool_specs import TOOLS
 from workers.connectors import open_connector
 from workers.connectors.base import Connector, ToolResult, Usage
@@ -170,5 +169,14 @@ def test_none_is_no_connector() -> None:
 
 
 def test_an_unknown_connector_names_the_known_ones() -> None:
-    with pytest.raises(InvalidSettings, match="no connector 'oracle'; there are replay, none"):
+    words = "no connector 'oracle'; there are replay, none"
+    with pytest.raises(AttemptFailed, match=words) as failure:
         open_connector("oracle", workflow="w", task="0/a", failures=0)
+    assert not failure.value.retryable
+
+
+def test_usage_adds_up_and_knows_when_there_is_none() -> None:
+    assert Usage(1, 2, 3, 4) + Usage(10, 20, 30, 40) == Usage(11, 22, 33, 44)
+    assert Usage(1, 2, 1).tokens == 3
+    assert not Usage()
+    assert Usage(cost_nano_usd=1)

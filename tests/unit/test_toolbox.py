@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from conductor_app.errors import ConductorError
 from conductor_app.tool_specs import TOOLS
 from workers.connectors.base import ToolCall, ToolResult
 from workers.failures import AttemptFailed
-from workers.sandbox import Level, Sandbox, SandboxFailed
+from workers.sandbox import Level, Sandbox, SandboxFailed, SandboxUnavailable
 from workers.tools import toolbox as module
 from workers.tools.performers import PERFORMERS
 from workers.tools.toolbox import Toolbox
@@ -93,16 +94,20 @@ def test_a_tool_that_breaks_gives_a_result(tmp_path: Path, monkeypatch: pytest.M
     assert (result.ok, result.output) == (False, "list_dir failed: RuntimeError: wires crossed")
 
 
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [(SandboxFailed, "TEMPORARY_FAILURE"), (SandboxUnavailable, "SANDBOX_UNAVAILABLE")],
+)
 def test_a_sandbox_that_breaks_ends_the_attempt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: type[ConductorError], kind: str
 ) -> None:
     def broken(arguments: dict[str, Any], place: Workplace) -> Answer:
-        raise SandboxFailed("no more processes")
+        raise problem("no more processes")
 
     monkeypatch.setattr(module, "PERFORMERS", {"run_command": broken})
     with pytest.raises(AttemptFailed, match="no more processes") as failure:
         perform(Toolbox(workplace(tmp_path)), ("run_command", {"command": "ls"}))
-    assert failure.value.kind == "SANDBOX_UNAVAILABLE"
+    assert failure.value.kind == kind
 
 
 def test_reads_run_together_and_writes_in_order(

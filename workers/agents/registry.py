@@ -7,7 +7,8 @@ from typing import cast
 from conductor_app.domain.workflow_template import AgentSpec
 from workers.agents.base import BaseAgent
 from workers.agents.connector_agent import ConnectorAgent
-from workers.extensions import BrokenExtension, Extensions
+from workers.extensions import BrokenExtension, Extensions, UnknownExtension
+from workers.failures import AttemptFailed, FailureKind
 
 GROUP = "conductor.agents"
 
@@ -33,13 +34,20 @@ class AgentRegistry:
     def resolve(self, spec: AgentSpec) -> BaseAgent:
         """The agent for tasks of this specification.
 
-        Raises UnknownExtension or BrokenExtension when the function it names can't be had.
+        Raises AttemptFailed when the function it names can't be had.
         """
         if spec.name in self._registered:
             return self._registered[spec.name]
         if spec.function is None:
             return ConnectorAgent(spec)
-        return _made(spec, self._function(spec.function))
+        try:
+            return _made(spec, self._function(spec.function))
+        except (UnknownExtension, BrokenExtension) as error:
+            raise AttemptFailed(FailureKind.AGENT_ERROR, error.message, retryable=False) from error
+
+    def needs_connector(self, spec: AgentSpec) -> bool:
+        """Whether tasks of this specification are carried out by a connector."""
+        return spec.function is None and spec.name not in self._registered
 
     def _function(self, name: str) -> Callable[[], BaseAgent]:
         return _imported(name) if ":" in name else self._installed.find(name)

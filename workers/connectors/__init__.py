@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from conductor_app.errors import InvalidSettings
 from conductor_app.recordings import BUILT_IN
 from workers.connectors.base import Connector
 from workers.connectors.replay import open_replay
+from workers.failures import AttemptFailed, FailureKind
 
 # `none` is for agents that are Python functions and ask no model.
 CONNECTORS = ("replay", "none")
@@ -16,15 +16,15 @@ def open_connector(
 ) -> Connector | None:
     """The connector of that name for one attempt at the task (its key), None for `none`.
 
-    Raises InvalidSettings when there is no such connector, AttemptFailed when it can't serve this
-    attempt.
+    Raises AttemptFailed when there is no such connector, or when it can't serve this attempt.
     """
     if name == "replay":
         return open_replay(workflow, task, failures, recordings)
     if name == "none":
         return None
-    raise InvalidSettings(
+    raise AttemptFailed(
+        FailureKind.AGENT_ERROR,
         f"There is no connector {name!r}; there are {', '.join(CONNECTORS)}. "
         "Correct `connector` in the workflow or the settings.",
-        connector=name,
+        retryable=False,
     )

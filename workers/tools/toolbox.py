@@ -9,6 +9,7 @@ from conductor_app.errors import EnvironmentProblem
 from conductor_app.tool_specs import TOOLS, ToolSpec
 from workers.connectors.base import ToolCall, ToolResult
 from workers.failures import AttemptFailed, FailureKind
+from workers.sandbox import SandboxUnavailable
 from workers.tools.arguments import problems, usage
 from workers.tools.output import cut, file_name
 from workers.tools.performers import PERFORMERS
@@ -85,8 +86,11 @@ class Toolbox:
         except ToolFault as fault:
             return Answer(str(fault), ok=False)
         except EnvironmentProblem as error:
-            # Not the model's fault, and nothing that it could do about it.
-            raise AttemptFailed(FailureKind.SANDBOX_UNAVAILABLE, error.message) from error
+            # Nothing that the model could do about it.
+            kind = FailureKind.TEMPORARY_FAILURE
+            if isinstance(error, SandboxUnavailable):
+                kind = FailureKind.SANDBOX_UNAVAILABLE
+            raise AttemptFailed(kind, error.message) from error
         except Exception as error:
             return Answer(f"{call.name} failed: {type(error).__name__}: {error}", ok=False)
 
