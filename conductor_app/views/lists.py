@@ -139,6 +139,7 @@ def tasks(
     tx: Transaction,
     execution_id: str,
     *,
+    key: Wanted = None,
     status: Wanted = None,
     phase: Wanted = None,
     agent: Wanted = None,
@@ -152,6 +153,7 @@ def tasks(
     table = tables.tasks
     statement = narrowed(
         _of(table, execution_id, history),
+        Filter(table.c.key, key),
         Filter(table.c.status, status, list(TaskState)),
         Filter(table.c.phase, phase),
         Filter(table.c.agent, _agents(agent)),
