@@ -2,7 +2,7 @@
 
 import sys
 
-from conductor_app.errors import ConductorError, Unreachable
+from conductor_app.errors import ConductorError, EnvironmentProblem, Unreachable
 
 # Module and class of what a library raises when its server does not answer; what the server is.
 SILENT_SERVERS = (
@@ -30,6 +30,12 @@ def as_conductor_error(error: Exception) -> ConductorError:
                 f"{server} can't be used: {_first_line(error)}. "
                 "`conductor doctor` checks what is configured."
             )
+    if type(error) is getattr(sys.modules.get("sqlalchemy.exc"), "DatabaseError", None):
+        # This very class, none below it, is what a file that is no sound SQLite database raises.
+        return EnvironmentProblem(
+            f"The database is damaged: {_first_line(error)}. Move its file away and put a backup "
+            "there (`conductor db backup` makes them), or start anew without it."
+        )
     if isinstance(error, PermissionError):
         return ConductorError(
             f"{error.filename} can't be used: {error.strerror}. Give yourself permission to it."
