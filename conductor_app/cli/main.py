@@ -49,7 +49,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
     "Tasks and workers": {
         "tasks": Entry("tasks:command_tasks", "List the tasks and their states."),
         "why": Entry("tasks:command_why", "Explain why a task is not running."),
-        "logs": Entry("tasks:command_logs", "Show what happened; -f follows."),
+        "logs": Entry("logs:command_logs", "Show what happened; -f follows."),
         "retry": Entry("tasks:command_retry", "Try a task again."),
         "skip": Entry("tasks:command_skip", "Go on without a task."),
         "workers": Entry("workers:command_workers", "List the workers and their slots."),
