@@ -7,21 +7,25 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from conductor_app import settings_review
 from conductor_app.errors import InvalidSettings
 from conductor_app.places import Places, default_home, redis_socket
 from conductor_app.secretfile import read_or_create
 
 EMBEDDED = "embedded"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-DATABASES = ("sqlite", "postgresql+psycopg2")
-BROKERS = ("redis", "rediss", "redis+socket", "unix", "amqp", "amqps", "pyamqp")
 
 
 def _database_url(url: Any) -> Any:
-    """SQLAlchemy 2.1 takes `postgresql://` for psycopg 3; Conductor ships psycopg2."""
-    return (
-        re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url) if isinstance(url, str) else url
-    )
+    """The URL as SQLAlchemy and child processes need it.
+
+    SQLAlchemy 2.1 takes `postgresql://` for psycopg 3, and Conductor ships psycopg2; a relative
+    SQLite file would be another one in every working directory.
+    """
+    if not isinstance(url, str):
+        return url
+    if file := re.fullmatch(r"sqlite:///([^/:].*)", url):
+        return f"sqlite:///{Path(file[1]).absolute()}"
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url)
 
 
 def _unless_embedded(url: Any) -> Any:
@@ -183,42 +187,11 @@ class Settings(BaseSettings):
 
     def problems(self) -> list[str]:
         """What makes these settings unusable, a sentence each, with the way out."""
-        found = []
-        if not self.database_url.startswith(tuple(f"{scheme}:" for scheme in DATABASES)):
-            found.append(
-                f"CONDUCTOR_DATABASE_URL starts with {_scheme(self.database_url)}, which Conductor "
-                "does not speak. Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME."
-            )
-        if self.broker_url and _scheme(self.broker_url) not in BROKERS:
-            found.append(
-                f"CONDUCTOR_BROKER_URL starts with {_scheme(self.broker_url)}, which Conductor "
-                "does not speak. Use redis://HOST/0 or amqp://USER:PASSWORD@HOST//, or unset it."
-            )
-        if self.heartbeat_seconds * 2 > self.lease_seconds:
-            found.append(
-                f"Heartbeats every {self.heartbeat_seconds:g} s can't keep a lease of "
-                f"{self.lease_seconds:g} s alive when one is late. Set "
-                "CONDUCTOR_HEARTBEAT_SECONDS to half of CONDUCTOR_LEASE_SECONDS or less."
-            )
-        if self.host not in LOOPBACK and self.token is None:
-            found.append(
-                f"CONDUCTOR_HOST is {self.host}, so other machines could reach the API, and no "
-                "token was chosen for that. Set CONDUCTOR_TOKEN, or keep the host at 127.0.0.1."
-            )
-        return found
+        return list(settings_review.problems(self))
 
     def warnings(self) -> list[str]:
         """What works but should be known, a sentence each."""
-        found = []
-        if self.sandbox == "unconfined":
-            found.append("Commands run unconfined: agents can read and change whatever you can.")
-        if not self.enable_orchestrator:
-            found.append("ENABLE_ORCHESTRATOR is false: nothing moves forward until it is true.")
-        if self.host not in LOOPBACK:
-            found.append(
-                f"The API listens on {self.host}: everybody who has the token can reach it."
-            )
-        return found
+        return list(settings_review.warnings(self))
 
     def require_usable(self) -> Self:
         """These settings, or InvalidSettings with every problem."""
@@ -234,10 +207,6 @@ def _kombu_url(url: str) -> str:
 
 def _redis_py_url(url: str) -> str:
     return re.sub(r"\?virtual_host=", "?db=", re.sub(r"^redis\+socket://", "unix://", url))
-
-
-def _scheme(url: str) -> str:
-    return url.partition(":")[0]
 
 
 def _text(value: Any) -> str:

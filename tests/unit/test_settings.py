@@ -30,6 +30,15 @@ def test_every_way_to_write_postgresql_means_psycopg2(
     assert Settings.load().database_url == "postgresql+psycopg2://u:p@db/conductor"
 
 
+def test_a_relative_database_file_is_the_same_for_every_process(
+    monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = Settings.load(database_url="sqlite:///mine.db").database_url
+    assert chosen == f"sqlite:///{tmp_path}/mine.db"
+    assert Settings.load(database_url=chosen).database_url == chosen
+
+
 def test_the_names_of_the_documents_are_read(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("ORCHESTRATION_INTERVAL", "250")
     monkeypatch.setenv("AUTO_ADVANCE", "false")
@@ -150,6 +159,8 @@ class TestMistakes:
         [
             ({"database_url": "mysql://u:secret@db/x"}, "mysql"),
             ({"broker_url": "sqs://u:secret@queue"}, "sqs"),
+            ({"redis_url": "http://u:secret@cache"}, "http"),
+            ({"database_url": "sqlite:///:memory:"}, "in memory"),
             ({"lease_seconds": 5, "heartbeat_seconds": 4}, "CONDUCTOR_HEARTBEAT_SECONDS"),
             ({"host": "0.0.0.0"}, "CONDUCTOR_TOKEN"),
         ],

@@ -1,0 +1,64 @@
+"""What is wrong or noteworthy about settings, in sentences that name the variable to change."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conductor_app.settings import Settings
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+DATABASES = ("sqlite", "postgresql+psycopg2")
+REDIS = ("redis", "rediss", "redis+socket", "unix")
+BROKERS = (*REDIS, "amqp", "amqps", "pyamqp")
+
+
+def problems(settings: "Settings") -> Iterator[str]:
+    """What makes the settings unusable, with the way out."""
+    yield from _unknown_schemes(settings)
+    if settings.database_url in ("sqlite://", "sqlite:///:memory:"):
+        yield (
+            "CONDUCTOR_DATABASE_URL is a database in memory, which Conductor's processes can't "
+            "share. Name a file: sqlite:////absolute/path/conductor.db."
+        )
+    if settings.heartbeat_seconds * 2 > settings.lease_seconds:
+        yield (
+            f"Heartbeats every {settings.heartbeat_seconds:g} s can't keep a lease of "
+            f"{settings.lease_seconds:g} s alive when one is late. Set "
+            "CONDUCTOR_HEARTBEAT_SECONDS to half of CONDUCTOR_LEASE_SECONDS or less."
+        )
+    if settings.host not in LOOPBACK and settings.token is None:
+        yield (
+            f"CONDUCTOR_HOST is {settings.host}, so other machines could reach the API, and no "
+            "token was chosen for that. Set CONDUCTOR_TOKEN, or keep the host at 127.0.0.1."
+        )
+
+
+def warnings(settings: "Settings") -> Iterator[str]:
+    """What works but should be known."""
+    if settings.sandbox == "unconfined":
+        yield "Commands run unconfined: agents can read and change whatever you can."
+    if not settings.enable_orchestrator:
+        yield "ENABLE_ORCHESTRATOR is false: nothing moves forward until it is true."
+    if settings.host not in LOOPBACK:
+        yield f"The API listens on {settings.host}: everybody who has the token can reach it."
+
+
+def _unknown_schemes(settings: "Settings") -> Iterator[str]:
+    """URLs of servers that Conductor does not speak with; only the scheme is shown, never more."""
+    spoken = (
+        (
+            *("CONDUCTOR_DATABASE_URL", settings.database_url, DATABASES),
+            "sqlite:////FILE or postgresql://USER:PASSWORD@HOST/NAME",
+        ),
+        (
+            *("CONDUCTOR_BROKER_URL", settings.broker_url, BROKERS),
+            "redis://HOST/0 or amqp://USER:PASSWORD@HOST//, or unset it",
+        ),
+        ("CONDUCTOR_REDIS_URL", settings.redis_url, REDIS, "redis://HOST/0, or unset it"),
+    )
+    for variable, url, schemes, way_out in spoken:
+        scheme = (url or schemes[0]).partition(":")[0]
+        if scheme not in schemes:
+            yield (
+                f"{variable} starts with {scheme}, which Conductor does not speak. Use {way_out}."
+            )
