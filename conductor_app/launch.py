@@ -17,7 +17,6 @@ from conductor_app.workflows import loader
 
 DEFAULT_WORKFLOW = "project-conductor"
 REPLAY = "replay"
-REPLAY_LABEL = "replay: recorded turns, written by people; no model is called and nothing is spent"
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,18 @@ class Order:
 
 @dataclass(frozen=True)
 class Launch:
-    """What will be started; `label` says who does the work, `note` where it ends early and why."""
+    """What will be started; `note` says where it ends early and why."""
 
     wanted: Wanted
-    connector: str
-    label: str
     note: str | None
 
 
 def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
     """Choose what was left open. Raises InvalidWorkflow, InvalidInput, NotFound."""
     version, source, text, workflow = _workflow(tx, order)
-    connector = _connector(order.connector or settings.connector or REPLAY)
-    target, note = _target(workflow, connector, order.target_phase)
+    connector = _known(order.connector)
+    replayed = _all_replayed(workflow, connector, settings.connector or REPLAY)
+    target, note = _target(workflow, replayed, order.target_phase)
     advance = settings.auto_advance if order.auto_advance is None else order.auto_advance
     wanted = Wanted(
         workflow=workflow,
@@ -63,12 +61,14 @@ def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
         target_phase=target,
         replay_before=order.replay_before,
     )
-    return Launch(wanted, connector, label_of(connector), note)
+    return Launch(wanted, note)
 
 
-def label_of(connector: str | None) -> str:
-    """Who does the work, in words that every display uses."""
-    return REPLAY_LABEL if (connector or REPLAY) == REPLAY else f"{connector}: a live model, paid"
+def label_of(connectors: str) -> str:
+    """Who does the work and what that costs, of the connectors as `views.connectors` has them."""
+    if connectors == REPLAY:
+        return "replay: recorded turns, written by people; no model is called, nothing is spent"
+    return f"{connectors}: live models, which cost money"
 
 
 def _workflow(tx: Transaction, order: Order) -> tuple[str, str, str, Workflow]:
@@ -88,17 +88,24 @@ def _workflow(tx: Transaction, order: Order) -> tuple[str, str, str, Workflow]:
     return kept.version, kept.source, kept.text, workflows.of_version(tx, kept.version)
 
 
-def _connector(name: str) -> str:
-    if name in catalog.CONNECTORS:
+def _known(name: str | None) -> str | None:
+    if name is None or name in catalog.CONNECTORS:
         return name
     near = closest(name, catalog.CONNECTORS)
     meant = f"Did you mean `{near}`?" if near else f"Known: {', '.join(catalog.CONNECTORS)}."
     raise InvalidInput(f"There is no connector `{name}`. {meant}")
 
 
-def _target(workflow: Workflow, connector: str, asked: int | None) -> tuple[int | None, str | None]:
+def _all_replayed(workflow: Workflow, chosen: str | None, default: str) -> bool:
+    """By the workers' rule: the execution's connector, else the agent's own, else the default."""
+    agents = workflow.all_agents(catalog.AGENTS)
+    acting = {task.agent for phase in workflow.phases for task in phase.tasks}
+    return all((chosen or agents[name].connector or default) == REPLAY for name in acting)
+
+
+def _target(workflow: Workflow, replayed: bool, asked: int | None) -> tuple[int | None, str | None]:
     """The phase to end with, and what a person should know about it."""
-    if connector != REPLAY:
+    if not replayed:
         return asked, None
     recorded = last_recorded_phase(workflow, catalog.AGENTS)
     last = workflow.phases[-1].number

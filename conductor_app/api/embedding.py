@@ -1,4 +1,4 @@
-"""Puts Conductor's API beside what a host application serves, so that neither disturbs the other."""
+"""Puts the API beside what a host application serves, so that neither disturbs the other."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any

@@ -61,9 +61,7 @@ def _once(effect: Effect, key: str) -> tuple[Answer, bool]:
                 raise KeyReused
             return Answer(kept.response["message"], kept.response["data"], kept.status), True
         answer = effect(tx)
-        idempotency.keep(
-            tx, key, answer.status, {"message": answer.message, "data": answer.data}
-        )
+        idempotency.keep(tx, key, answer.status, {"message": answer.message, "data": answer.data})
     return answer, False
 
 

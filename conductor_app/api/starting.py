@@ -6,19 +6,27 @@ from conductor_app import launch
 from conductor_app.engine.start import start
 from conductor_app.settings import Settings
 from conductor_app.store.database import Transaction
-from conductor_app.views import current, items
+from conductor_app.views import connectors, current, items
 
 
 def start_execution(
     tx: Transaction, project_id: str, order: launch.Order, settings: Settings
 ) -> tuple[str, dict[str, Any]]:
-    """A sentence and the execution, with its `connector` and the `label` of that."""
+    """A sentence and the execution as `shown`, with a `note` where it ends early."""
     prepared = launch.prepare(tx, order, settings)
-    execution_id = start(tx, project_id, prepared.wanted)
-    workflow = prepared.wanted.workflow.name
-    sentences = [f"Workflow {workflow} was started ({prepared.label})."]
+    data = shown(tx, start(tx, project_id, prepared.wanted), settings)
+    sentences = [f"Workflow {data['workflow']} was started ({data['label']})."]
     if prepared.note:
         sentences.append(prepared.note)
-    data = items.execution(current.execution(tx, execution_id))
-    data |= {"connector": prepared.connector, "label": prepared.label, "note": prepared.note}
-    return " ".join(sentences), data
+    return " ".join(sentences), {**data, "note": prepared.note}
+
+
+def shown(tx: Transaction, execution_id: str, settings: Settings) -> dict[str, Any]:
+    """An execution with the `connector` that works for it, and what that is as `label`."""
+    row = current.execution(tx, execution_id)
+    connector = connectors.label(tx, row, settings.connector or launch.REPLAY)
+    return {
+        **items.execution(row),
+        "connector": connector,
+        "label": launch.label_of(connector),
+    }

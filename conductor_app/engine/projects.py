@@ -59,6 +59,16 @@ def find_or_create(tx: Transaction, wanted: str) -> Row[Any]:
         return create(tx, wanted)
 
 
+def only(tx: Transaction) -> Row[Any]:
+    """The project that is meant when none is named: there must be just one."""
+    known = projects.names(tx)
+    if len(known) > 1:
+        raise Ambiguous(f"There are several projects ({', '.join(sorted(known))}); name one.")
+    if not known:
+        raise NotFound("There is no project yet. Name one by the path of its repository.")
+    return projects.named(tx, known[0])[0]
+
+
 def update(
     tx: Transaction, project_id: str, name: str | None, settings: dict[str, Any] | None
 ) -> Row[Any]:

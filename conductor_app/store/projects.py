@@ -53,10 +53,10 @@ def change(tx: Transaction, project_id: str, **values: Any) -> None:
 def add(
     tx: Transaction, name: str, location: str, settings: dict[str, Any] | None = None
 ) -> Row[Any]:
-    """The project of this location, made when there is none."""
-    found = at(tx, location) if location else None
-    if found is not None:
-        return found
+    """The project of this location (without one: of this name), made when there is none."""
+    found = [at(tx, location)] if location else [row for row in named(tx, name) if not row.location]
+    if found and found[0] is not None:
+        return found[0]
     id_ = new_id()
     row = {
         "id": id_,

@@ -36,6 +36,10 @@ def newest(tx: Transaction, name: str) -> Row[Any] | None:
     )
 
 
+def kept(tx: Transaction, version: str) -> Row[Any] | None:
+    return tx.first(select(workflow_versions).where(workflow_versions.c.version == version))
+
+
 def names(tx: Transaction) -> list[str]:
     statement = select(workflow_versions.c.name).distinct()
     return [row.name for row in tx.all(statement)]

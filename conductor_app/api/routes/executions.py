@@ -2,7 +2,6 @@
 
 from flask import Response
 
-from conductor_app import launch
 from conductor_app.api import meant, starting
 from conductor_app.api.access import conductor, reading
 from conductor_app.api.answers import Answer, answered, paged
@@ -19,7 +18,7 @@ from conductor_app.api.schemas.executions import (
 from conductor_app.engine import control, projects
 from conductor_app.engine.rollback import rollback
 from conductor_app.store.database import Transaction
-from conductor_app.views import current, items, lists
+from conductor_app.views import current, lists
 from conductor_app.views.status import status
 
 api = resource("executions", "Runs of workflows", "/executions")
@@ -58,13 +57,8 @@ def start_execution(body: StartExecution) -> Response:
 def read_execution(path: ExecutionPath) -> Response:
     """One execution, with its progress as `progress`."""
     with reading() as tx:
-        row = current.execution(tx, path.execution_id)
-        data = {
-            **items.execution(row),
-            "label": launch.label_of(row.connector),
-            "progress": status(tx, row.id),
-        }
-    return answered("Execution", data)
+        data = starting.shown(tx, path.execution_id, conductor().settings)
+        return answered("Execution", {**data, "progress": status(tx, path.execution_id)})
 
 
 @api.post("/<execution_id>/pause", responses=OK)
@@ -128,4 +122,4 @@ def rolled_back(tx: Transaction, execution_id: str, to: int | None) -> Answer:
 
 
 def _now(tx: Transaction, execution_id: str, message: str) -> Answer:
-    return Answer(message, items.execution(current.execution(tx, execution_id)))
+    return Answer(message, starting.shown(tx, execution_id, conductor().settings))

@@ -25,9 +25,7 @@ api = resource("projects", "Git repositories under Conductor's care", "/projects
 def list_projects(query: ProjectsQuery) -> Response:
     """The projects, oldest first."""
     with reading() as tx:
-        page = lists.projects(
-            tx, archived=query.archived, limit=query.limit, cursor=query.cursor
-        )
+        page = lists.projects(tx, archived=query.archived, limit=query.limit, cursor=query.cursor)
     return paged("Projects", page)
 
 

@@ -1,6 +1,6 @@
 """Executions: what may be sent."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ class ExecutionsQuery(PageQuery):
     project: Line | None = Field(None, description="Id, name, path or URL")
     status: str | None = Field(None, description="One state or several, with commas between")
     workflow: Line | None = None
-    sort: str = Field("-created_at", description="A minus before the name turns the order round")
+    sort: str = Field("-created", description="A minus before the name turns the order round")
 
 
 class EventsQuery(PageQuery):
@@ -85,6 +85,3 @@ class StartOrchestrator(StartWork):
 
 class DeployPath(Query):
     agent: Line
-
-
-Status = dict[str, Any]

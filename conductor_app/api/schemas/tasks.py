@@ -7,17 +7,25 @@ from pydantic import Field
 from conductor_app.api.schemas.base import Id, Line, PageQuery, Query, Strict
 
 
+class OfExecution(PageQuery):
+    """Lists of an execution's parts; without one, those of the project's current or last."""
+
+    project: Line | None = Field(None, description="Id, name, path or URL")
+    execution: Id | None = None
+
+
 class TaskPath(Query):
     task_id: Id
 
 
-class TasksQuery(PageQuery):
-    execution: Id | None = None
+class TasksQuery(OfExecution):
     status: str | None = Field(None, description="One state or several, with commas between")
     phase: int | None = Field(None, ge=0)
     agent: Line | None = None
     key: Line | None = Field(None, description="Such as 0/base-types")
+    milestone: Line | None = Field(None, description="Its key, such as 0/health-checks")
     history: bool = Field(False, description="Earlier generations, too")
+    sort: str = Field("plan", description="A minus before the name turns the order round")
 
 
 class SkipTask(Strict):
@@ -38,8 +46,7 @@ class MilestonePath(Query):
     milestone_id: Id
 
 
-class MilestonesQuery(PageQuery):
-    execution: Id | None = None
+class MilestonesQuery(OfExecution):
     phase: int | None = Field(None, ge=0)
     status: str | None = None
 
@@ -48,12 +55,11 @@ class CheckPath(Query):
     check_id: Id
 
 
-class ChecksQuery(PageQuery):
-    execution: Id | None = None
+class ChecksQuery(OfExecution):
+    phase: int | None = Field(None, ge=0)
     role: Literal["task", "milestone", "exit", "test"] | None = None
     subject: Line | None = Field(None, description="The key of what was judged")
     verdict: Literal["passed", "failed", "skipped"] | None = None
-    job: Id | None = Field(None, description="What this job found")
 
 
 class ValidateWork(Strict):

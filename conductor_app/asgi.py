@@ -1,0 +1,64 @@
+"""The one server: event streams in Starlette, everything else Flask, on one port."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import uvicorn
+from a2wsgi import WSGIMiddleware
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from conductor_app import create_app, logs
+from conductor_app.api.stream import serve_events
+from conductor_app.bootstrap import Conductor, connect, connected
+from conductor_app.settings import Settings
+
+# Flask's requests at a time; each holds a database connection only while it needs one.
+THREADS = 16
+DRAIN_SECONDS = 5
+
+
+def application(conductor: Conductor) -> Starlette:
+    flask = WSGIMiddleware(create_app(conductor), workers=THREADS)
+    events = Route("/events", serve_events(conductor), methods=["GET"])
+    return Starlette(routes=[events, Mount("/", flask)])
+
+
+def from_environment() -> Starlette:
+    """For servers that take a factory: `gunicorn -k asgi 'conductor_app.asgi:from_environment()'`.
+
+    Raises InvalidSettings.
+    """
+    conductor = connect(Settings.load().require_usable())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            conductor.close()
+
+    app = application(conductor)
+    app.router.lifespan_context = lifespan
+    return app
+
+
+def main() -> None:
+    """Serve until a signal comes, on the address of the settings: loopback unless chosen."""
+    logs.set_up()
+    settings = Settings.load().require_usable()
+    with connected(settings) as conductor:
+        uvicorn.run(
+            application(conductor),
+            host=settings.host,
+            port=settings.port,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+
+
+if __name__ == "__main__":
+    main()
