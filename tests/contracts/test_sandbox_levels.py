@@ -140,7 +140,8 @@ def test_it_writes_its_directory_and_a_private_one_that_is_removed(
 
 def test_the_interpreter_and_its_libraries_can_be_used(sandbox: Sandbox, cwd: Path) -> None:
     (cwd / "test_it.py").write_text("def test_it():\n    assert 1 + 1 == 2\n")
-    result = sandbox.run(["pytest", "-q", "-p", "no:cacheprovider", "test_it.py"], cwd=cwd)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    result = sandbox.run(argv, cwd=cwd)
     assert "1 passed" in result.output
     assert sorted(path.name for path in cwd.iterdir()) == ["test_it.py"]
 

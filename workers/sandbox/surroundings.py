@@ -4,22 +4,23 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cache
+from glob import glob
 from pathlib import Path
 
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
-# Of /etc only what programs need to work: no shadow passwords, no host keys, no service's secrets.
+# Of /etc only what programs need to work: no shadow passwords, no keys, no service's secrets.
 CONFIGURATION = tuple(
     f"/etc/{name}"
     for name in (
         *("alternatives", "ca-certificates", "ca-certificates.conf", "crypto-policies"),
         *("debian_version", "fonts", "gai.conf", "group", "host.conf", "hostname", "hosts"),
         *("inputrc", "java", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias"),
-        *("localtime", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki"),
-        *("profile", "protocols", "python3", "resolv.conf", "services", "shells", "ssl"),
-        *("terminfo", "timezone"),
+        *("localtime", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "perl"),
+        *("pki/ca-trust", "pki/tls/cert.pem", "pki/tls/certs", "pki/tls/openssl.cnf"),
+        *("profile", "protocols", "resolv.conf", "services", "shells"),
+        *("ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone"),
     )
-    # ssl/private holds keys; only root may list it, and a worker should not be root.
 )
 
 
@@ -49,5 +50,5 @@ def system_files() -> tuple[str, ...]:
     # The last one: where the links of a virtual environment's interpreter end.
     interpreter = str(Path(sys.executable).resolve().parents[1])
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, interpreter}
-    wanted = (*PROGRAMS, *CONFIGURATION, *sorted(prefixes))
+    wanted = (*PROGRAMS, *CONFIGURATION, *sorted(glob("/etc/python3*")), *sorted(prefixes))
     return tuple(path for path in wanted if os.path.exists(path))
