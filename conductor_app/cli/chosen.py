@@ -1,0 +1,50 @@
+"""Which execution a command is about: the one named, the current one, else the newest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conductor_app.cli.project import project_of
+from conductor_app.errors import NotFound
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from conductor_app.cli.invocation import Invocation
+    from conductor_app.store.database import Transaction
+
+
+def execution_option(function: Callable[..., None]) -> Callable[..., None]:
+    option = click.option("--execution", metavar="ID", help="Another than the current execution.")
+    return option(function)
+
+
+def current_or_named(tx: "Transaction", invocation: "Invocation", named: str | None) -> "Row[Any]":
+    """The execution that can still change. Raises NotFound, Ambiguous."""
+    from conductor_app.views import current
+
+    if named is not None:
+        return current.execution(tx, named.upper())
+    return current.current_execution(tx, _project_id(tx, invocation))
+
+
+def to_be_shown(tx: "Transaction", invocation: "Invocation", named: str | None) -> "Row[Any]":
+    """The same, or the newest of those that have ended. Raises NotFound, Ambiguous."""
+    from conductor_app.views import current, lists
+
+    try:
+        return current_or_named(tx, invocation, named)
+    except NotFound:
+        if named is not None:
+            raise
+        newest = lists.executions(tx, project_id=_project_id(tx, invocation), limit=1).items
+        if not newest:
+            raise
+        return current.execution(tx, newest[0]["id"])
+
+
+def _project_id(tx: "Transaction", invocation: "Invocation") -> str | None:
+    project = project_of(tx, invocation.project, Path.cwd())
+    return project.id if project else None

@@ -1,0 +1,68 @@
+"""Reads the database directly, so that looking needs no server; nothing here ever writes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conductor_app.errors import Refused, Unreachable
+from conductor_app.settings import Settings
+
+if TYPE_CHECKING:
+    from conductor_app.store.database import Database, Transaction
+
+# What SQLite and PostgreSQL say of a table or column that this version knows and they do not.
+OTHER_SCHEMA = ("no such table", "no such column", "does not exist")
+
+
+class NothingHere(Unreachable):
+    """There is no database yet and no server runs."""
+
+    code = "nothing_here"
+
+
+class OlderSchema(Refused):
+    """The database has not been brought to this version's schema."""
+
+    code = "older_schema"
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator["Database"]:
+    """The database of the settings, for reading only. Raises NothingHere, OlderSchema."""
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    from conductor_app.queue import MemoryQueue
+    from conductor_app.store.database import Database
+
+    _require_file(settings)
+    # What only reads signs no event and sends no message.
+    database = Database(settings.database_url, b"", MemoryQueue(), pool_size=1)
+    try:
+        yield database
+    except (OperationalError, ProgrammingError) as error:
+        if not any(words in str(error.orig) for words in OTHER_SCHEMA):
+            raise
+        raise OlderSchema(
+            "The database has an older schema than this version of Conductor. Bring it up to "
+            "date with `conductor db upgrade`; `conductor up` and `conductor run` do it too."
+        ) from error
+    finally:
+        database.close()
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator["Transaction"]:
+    """One consistent look at the database. Raises as `open_database`."""
+    with open_database(settings) as database, database.read() as tx:
+        yield tx
+
+
+def _require_file(settings: Settings) -> None:
+    """SQLite would make an empty database of a file that is missing."""
+    prefix, _, path = settings.database_url.partition(":///")
+    if prefix.startswith("sqlite") and not Path(path).is_file():
+        raise NothingHere(
+            f"Nothing has run on {settings.home} yet, and no server runs there. Start with "
+            "`conductor run`, or `conductor up`; CONDUCTOR_HOME names another data directory."
+        )

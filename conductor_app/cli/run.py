@@ -1,0 +1,61 @@
+"""The command `run`: a workflow from its start to its verified end, shown while it happens."""
+
+import signal
+from pathlib import Path
+
+import click
+
+from conductor_app.cli.invocation import Invocation, command
+from conductor_app.errors import InvalidInput
+
+
+@command("run", example="conductor run --input title=Wishes")
+@click.argument("workflow", required=False)
+@click.option("--connector", help="How agents reach a model. [default: replay, costs nothing]")
+@click.option(
+    "--from",
+    "start",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="PHASE",
+    help="Replay the phases before this one from recordings, whatever the connector.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the newest unfinished execution.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
+@click.option("--priority", help="low, normal, high, critical, or a number. [default: normal]")
+def command_run(
+    invocation: Invocation,
+    workflow: str | None,
+    connector: str | None,
+    start: int,
+    resume: bool,
+    inputs: tuple[str, ...],
+    priority: str | None,
+) -> None:
+    """Run WORKFLOW, a file or a built-in name, to its verified end.
+
+    Without --project in a fresh repository beside the data directory. Starts what it needs and
+    stops it again, unless `conductor up` has started it. Ctrl-C pauses; --resume goes on.
+    """
+    from conductor_app.cli import run_course, run_order, run_project
+
+    # Whoever ends this program politely gets what Ctrl-C gets.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = invocation.settings
+    order = None
+    if not resume:
+        order = run_order.settle(
+            workflow,
+            inputs,
+            connector=connector,
+            configured=settings.connector,
+            start=start,
+            priority=priority,
+        )
+    elif workflow or connector or start or inputs or priority:
+        raise InvalidInput("--resume goes on as the execution was started; give it --project only.")
+    directory = run_project.chosen_directory(invocation.project, Path.cwd())
+    warnings = [*settings.warnings(), directory and run_project.warning_of(directory)]
+    for warning in filter(None, warnings):
+        invocation.output.note(f"Warning: {warning}")
+    run_course.run(settings, invocation.output, order, directory)

@@ -1,0 +1,88 @@
+"""How a run gets its execution: a new one through the API, or an unfinished one that goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.cli.client import Api
+from conductor_app.cli.run_order import Order
+from conductor_app.cli.run_watch import last_event
+from conductor_app.domain.states import ExecutionState
+from conductor_app.errors import NotFound, Refused
+from conductor_app.store import projects
+from conductor_app.store.database import Transaction
+from conductor_app.views import current, lists
+from conductor_app.workflows import loader
+
+
+class RunUnderWay(Refused):
+    """The project has an unfinished execution already."""
+
+    code = "run_under_way"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An execution to be watched; `seen` is its last event that is no news any more."""
+
+    execution_id: str
+    seen: int = 0
+
+
+def begin(api: Api, directory: Path, order: Order) -> Begun:
+    """Start the order on the repository. Raises ApiRefused, Unreachable."""
+    source = order.loaded.source
+    body: dict[str, Any] = {
+        "project": str(directory),
+        "inputs": order.inputs,
+        "connector": order.connector,
+        "target_phase": order.target_phase,
+        "replay_before": order.replay_before,
+        "priority": order.priority,
+    }
+    built_in = source.stem if source.stem in loader.builtin_names() else None
+    if built_in and loader.locate(built_in) == source:
+        body["workflow"] = built_in
+    else:
+        body["template"] = order.loaded.text
+    return Begun(api.post("executions", body).data["id"])
+
+
+def resume(api: Api, tx: Transaction, directory: Path | None) -> Begun:
+    """Let the newest unfinished execution go on. Raises NotFound, ApiRefused, Unreachable."""
+    unfinished = unfinished_of(tx, directory)
+    if not unfinished:
+        where = f" on {directory}" if directory else ""
+        raise NotFound(f"There is no unfinished execution{where}. Start one with `conductor run`.")
+    execution = unfinished[0]
+    begun = Begun(execution.id, last_event(tx, execution.id))
+    if execution.status == ExecutionState.PAUSED:
+        api.post(f"executions/{execution.id}/resume")
+    return begun
+
+
+def require_free(tx: Transaction, directory: Path) -> None:
+    """Refuse a second run on a project that has an unfinished one. Raises RunUnderWay."""
+    for execution in unfinished_of(tx, directory):
+        raise RunUnderWay(
+            f"Execution {execution.id} ({execution.workflow_name}) is {execution.status} on "
+            f"{directory}, and two would get in each other's way. Go on with it: `conductor run "
+            f"--resume --project {directory}`; or end it: `conductor up`, then `conductor stop "
+            f"--cancel --execution {execution.id}`.",
+            execution=execution.id,
+        )
+
+
+def unfinished_of(tx: Transaction, directory: Path | None) -> Sequence[Row[Any]]:
+    """The unfinished executions of a repository (None: of all), the newest first."""
+    project = projects.at(tx, str(directory)) if directory else None
+    if directory is not None and project is None:
+        return []
+    open_states = [ExecutionState.PENDING, ExecutionState.RUNNING, ExecutionState.PAUSED]
+    page = lists.executions(
+        tx, project_id=project.id if project else None, status=[str(each) for each in open_states]
+    )
+    return [current.execution(tx, item["id"]) for item in page.items]

@@ -1,0 +1,123 @@
+"""The course of a run, once its stack is up: begin, announce, follow, report, or pause."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from conductor_app.cli import run_begin
+from conductor_app.cli.client import Api
+from conductor_app.cli.output import Output
+from conductor_app.cli.reading import open_database
+from conductor_app.cli.run_begin import Begun
+from conductor_app.cli.run_follow import follow, teller
+from conductor_app.cli.run_order import Order
+from conductor_app.cli.run_project import fresh_directory
+from conductor_app.cli.run_report import report_lines
+from conductor_app.cli.run_stack import PATIENCE_SECONDS, running_stack
+from conductor_app.cli.run_watch import Watch
+from conductor_app.domain.states import ExecutionState
+from conductor_app.errors import ConductorError, Refused
+from conductor_app.settings import Settings
+from conductor_app.stack.embedded import RunningStack
+from conductor_app.store.database import Database
+from conductor_app.views import connectors, current
+from conductor_app.views.report import report
+
+
+class Interrupted(ConductorError):
+    """The run was interrupted."""
+
+    code = "interrupted"
+    # What shells report for a program that Ctrl-C ended.
+    exit_code = 130
+
+
+class Unfinished(Refused):
+    """The run ended before its target phase was complete."""
+
+    code = "unfinished"
+
+
+def run(settings: Settings, output: Output, order: Order | None, directory: Path | None) -> None:
+    """Run the order on the repository (None: a fresh one); no order means to resume.
+
+    Raises Unfinished, Interrupted, RunUnderWay, and what stack and API raise.
+    """
+    with ExitStack() as while_running:
+        stack = while_running.enter_context(running_stack(settings, output))
+        database = while_running.enter_context(open_database(settings))
+        api = Api(stack.url, settings.api_token(), patience=PATIENCE_SECONDS)
+        course = _Course(settings, output, stack, database, api)
+        begun = course.begin(order, directory)
+        try:
+            course.announce(order, begun)
+            course.follow(begun)
+        except KeyboardInterrupt:
+            course.pause(begun)
+
+
+@dataclass(frozen=True)
+class _Course:
+    settings: Settings
+    output: Output
+    stack: RunningStack
+    database: Database
+    api: Api
+
+    def begin(self, order: Order | None, directory: Path | None) -> Begun:
+        if order is None:
+            with self.database.read() as tx:
+                return run_begin.resume(self.api, tx, directory)
+        directory = directory or fresh_directory(self.settings.home)
+        with self.database.read() as tx:
+            run_begin.require_free(tx, directory)
+        return run_begin.begin(self.api, directory, order)
+
+    def announce(self, order: Order | None, begun: Begun) -> None:
+        """Say what is going to happen, what it may cost, and where it can be watched."""
+        with self.database.read() as tx:
+            execution = current.execution(tx, begun.execution_id)
+            label = connectors.label(tx, execution, self.settings.connector or connectors.REPLAY)
+        lines = (
+            order.announcement()
+            if order
+            else [
+                f"Workflow {execution.workflow_name} goes on, up to phase {execution.target_phase}",
+                f"Connector {label}",
+            ]
+        )
+        lines += [
+            f"Repository {execution.location}, branch {execution.branch}",
+            f"API {self.stack.url}, token in {self.stack.token_file}",
+        ]
+        for line in (*lines, ""):
+            teller(self.output)(line)
+
+    def follow(self, begun: Begun) -> None:
+        """Show what happens until the execution rests, then the report."""
+        execution = follow(Watch(self.database, begun.execution_id, begun.seen), self.output)
+        with self.database.read() as tx:
+            told = report(tx, execution.id)
+        for line in report_lines(told):
+            self.output.say(line)
+        if execution.status == ExecutionState.COMPLETED:
+            self.output.result(told, "The run is complete.")
+            return
+        why = execution.reason_detail or execution.reason
+        raise Unfinished(
+            f"Execution {execution.id} is {execution.status}{f': {why}' if why else '.'} "
+            f"Go on with: conductor run --resume --project {execution.location}",
+            report=told,
+        )
+
+    def pause(self, begun: Begun) -> None:
+        self.output.note(
+            "\nPausing: work in progress reaches a safe point. Ctrl-C again does not wait for it."
+        )
+        body = {"reason": "`conductor run` was interrupted."}
+        self.api.post(f"executions/{begun.execution_id}/pause", body)
+        raise Interrupted(
+            f"Execution {begun.execution_id} is paused and nothing is lost. "
+            "Go on with: conductor run --resume",
+            execution=begun.execution_id,
+        ) from None

@@ -1,0 +1,46 @@
+"""The status of an execution in the words and the layout of document 000."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conductor_app.cli.times import moment
+from conductor_app.cli.words import ICONS
+
+RULE = "=" * 60
+
+
+def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of `conductor status`, from what `views.status` tells."""
+    phase = status["currentPhase"]
+    yield "🎭 Orchestrator Status"
+    yield RULE
+    yield ""
+    yield f"Current Phase: {phase['number']} - {phase['name']}"
+    yield f"Completed Phases: [{', '.join(map(str, status['completedPhases']))}]"
+    yield f"Active Agents: [{', '.join(status['activeAgents'])}]"
+    yield ""
+    yield "Milestones:"
+    for milestone in status["milestones"]:
+        yield f"  {ICONS[milestone['status']]} {milestone['name']}"
+    yield ""
+    yield "Tasks:"
+    for state in ("Completed", "Active", "Waiting", "Failed"):
+        yield f"  {state}: {status[f'{state.lower()}Tasks']}"
+    yield ""
+    yield f"Started: {moment(status['startedAt'])}"
+    yield f"Last Updated: {moment(status['lastUpdated'])}"
+    yield ""
+    yield from _beyond_the_document(status)
+
+
+def _beyond_the_document(status: Mapping[str, Any]) -> Iterator[str]:
+    why = status["reasonDetail"] or status["reason"]
+    yield f"Execution: {status['executionId']} is {status['status']}{f': {why}' if why else ''}"
+    yield f"Progress: {status['overallProgress']:.1%}, up to phase {status['targetPhase']}"
+    if status["eta"] and status["status"] == "running":
+        yield f"Estimated Completion: {moment(status['eta'])}"
+    yield f"Connector: {_connector(status['connector'])}"
+
+
+def _connector(name: str) -> str:
+    return f"{name} (recorded turns, written by people)" if name == "replay" else name

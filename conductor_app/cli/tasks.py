@@ -1,0 +1,128 @@
+"""Commands of single tasks: `tasks`, `why`, `retry`, `skip`."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conductor_app.cli.chosen import current_or_named, execution_option, to_be_shown
+from conductor_app.cli.invocation import Invocation, command
+from conductor_app.cli.reading import reading
+from conductor_app.errors import NotFound
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from conductor_app.store.database import Transaction
+
+PAGE = 500
+
+
+@command("tasks", example="conductor tasks --status failed")
+@execution_option
+@click.option("--status", multiple=True, help="Only these states, such as waiting; repeatable.")
+@click.option("--phase", type=click.IntRange(min=0), help="Only this phase.")
+@click.option("--agent", help="Only this agent, such as models.")
+def command_tasks(
+    invocation: Invocation,
+    execution: str | None,
+    status: tuple[str, ...],
+    phase: int | None,
+    agent: str | None,
+) -> None:
+    """List the tasks of the current execution, or of the newest when none is unfinished."""
+    filters: dict[str, Any] = {
+        "status": status or None,
+        "phase": phase,
+        "agent": agent.removeprefix("agent-") if agent else None,
+    }
+    with reading(invocation.settings) as tx:
+        chosen = to_be_shown(tx, invocation, execution)
+        rows = _all_tasks(tx, chosen.id, filters)
+    output = invocation.output
+    output.table(
+        ("Task", "State", "Agent", "Title", "Error"),
+        [
+            (row["key"], row["status"], f"agent-{row['agent']}", row["title"], row["error_kind"])
+            for row in rows
+        ],
+    )
+    sentence = f"{len(rows)} tasks of execution {chosen.id}."
+    output.say(f"\n{sentence}")
+    output.result({"execution": chosen.id, "items": rows}, sentence)
+
+
+@command("why", example="conductor why 1/crud-api")
+@execution_option
+@click.argument("task")
+def command_why(invocation: Invocation, execution: str | None, task: str) -> None:
+    """Explain why TASK is not running, and what would make it run."""
+    from dataclasses import asdict
+
+    from conductor_app.engine import explain
+
+    with reading(invocation.settings) as tx:
+        chosen = to_be_shown(tx, invocation, execution)
+        key = task_of(tx, chosen.id, task).key
+        why = explain.why(tx, chosen.id, key)
+    invocation.output.say(f"{key} is {why.state}. {why.sentence}")
+    invocation.output.result({"task": key, **asdict(why)}, why.sentence)
+
+
+@command("retry", example="conductor retry 1/crud-api")
+@execution_option
+@click.argument("task")
+def command_retry(invocation: Invocation, execution: str | None, task: str) -> None:
+    """Try a failed or cancelled TASK again; its agent is told what went wrong."""
+    _ask(invocation, execution, task, "retry")
+
+
+@command("skip", example='conductor skip 1/version-api --reason "Not needed yet"')
+@execution_option
+@click.argument("task")
+@click.option("--reason", required=True, help="Kept with the task and shown in the report.")
+def command_skip(invocation: Invocation, execution: str | None, task: str, reason: str) -> None:
+    """Go on without TASK: what needs it takes its need as met."""
+    _ask(invocation, execution, task, "skip", reason=reason)
+
+
+def task_of(tx: "Transaction", execution_id: str, named: str) -> "Row[Any]":
+    """The task of this key; its phase may be left out where no other has the name."""
+    from conductor_app.domain.spelling import closest
+    from conductor_app.store import tasks
+
+    rows = tasks.all_current(tx, execution_id)
+    found = [row for row in rows if named in (row.key, row.key.partition("/")[2])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        keys = " or ".join(row.key for row in found)
+        raise NotFound(f"There are several tasks `{named}`; name {keys}.")
+    near = closest(named, [row.key for row in rows])
+    meant = f"Did you mean `{near}`?" if near else "See `conductor tasks`."
+    raise NotFound(f"There is no task `{named}` in execution {execution_id}. {meant}")
+
+
+def _ask(invocation: Invocation, execution: str | None, named: str, verb: str, **body: str) -> None:
+    from conductor_app.cli.client import running_api
+
+    api = running_api(invocation.settings)
+    with reading(invocation.settings) as tx:
+        task = task_of(tx, current_or_named(tx, invocation, execution).id, named)
+    answer = api.post(f"tasks/{task.id}/{verb}", body)
+    invocation.output.say(answer.message)
+    invocation.output.result(answer.data, answer.message)
+
+
+def _all_tasks(
+    tx: "Transaction", execution_id: str, filters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    from conductor_app.views import lists
+
+    rows: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = lists.tasks(tx, execution_id, **filters, limit=PAGE, cursor=cursor)
+        rows += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return rows

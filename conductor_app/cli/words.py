@@ -1,0 +1,138 @@
+"""Events of an execution as lines for people: an icon and a sentence; most events have none."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+DONE, WORKING, WAITING, BAD, NOTE = "✅", "🔄", "⏳", "❌", "⚠️ "
+# What stands for the states of phases, milestones, tasks and verdicts of checks.
+ICONS: Mapping[str, str] = {
+    "pending": WAITING,
+    "waiting": WAITING,
+    "queued": WAITING,
+    "active": WORKING,
+    "integrating": WORKING,
+    "in_progress": WORKING,
+    "validating": WORKING,
+    "completed": DONE,
+    "passed": DONE,
+    "failed": BAD,
+    "skipped": NOTE,
+    "cancelled": NOTE,
+    "superseded": NOTE,
+    "rolled_back": NOTE,
+}
+LONGEST_REASON = 200
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What happened, when (ms since 1970 UTC)."""
+
+    at: int
+    icon: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.icon} {self.text}"
+
+
+Words = tuple[str, str] | None
+Facts = Mapping[str, Any]
+
+
+def sentence_of(event: Row[Any], attempt: Row[Any] | None) -> Sentence | None:
+    """The line for an event, if it deserves one; `attempt` is the one that ended with it."""
+    facts = event.payload
+    move = facts.get("move")
+    wording = WORDING.get(move["kind"]) if move else None
+    words = wording(move["from"], move["to"], facts, attempt) if wording else None
+    return Sentence(event.at, *words) if words else None
+
+
+def one_line(text: str, limit: int = LONGEST_REASON) -> str:
+    """The text on one line, cut at `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def _execution(before: str, after: str, facts: Facts, _: object) -> Words:
+    if after == "running":
+        return (WORKING, "Goes on") if before == "paused" else None
+    if after == "paused":
+        return NOTE, f"Paused: {facts.get('reason_detail') or facts.get('reason')}"
+    return None
+
+
+def _phase(before: str, after: str, facts: Facts, _: object) -> Words:
+    name = f"Phase {facts['number']} ({facts['name']})"
+    if after == "in_progress" and before == "validating":
+        return NOTE, f"{name}: its checks found something to mend"
+    return {
+        "in_progress": (WORKING, f"{name} begins"),
+        "validating": (WORKING, f"{name}: exit criteria and phase tests run"),
+        "completed": (DONE, f"{name} is complete"),
+        "failed": (BAD, f"{name} failed"),
+        "rolled_back": (NOTE, f"{name} was rolled back"),
+        "skipped": (NOTE, f"{name} is skipped"),
+    }.get(after)
+
+
+def _milestone(before: str, after: str, facts: Facts, _: object) -> Words:
+    name = f"Milestone {facts['name']}"
+    if after == "pending" and before == "validating":
+        return NOTE, f"{name}: a check failed; the task behind it is opened again"
+    return {
+        "validating": (WORKING, f"{name}: its checks run"),
+        "completed": (DONE, f"{name} is complete"),
+        "failed": (BAD, f"{name} failed its checks"),
+    }.get(after)
+
+
+def _task(before: str, after: str, facts: Facts, attempt: Row[Any] | None) -> Words:
+    name = facts["key"]
+    if after == "queued":
+        return _again(name, before, attempt)
+    if after == "failed":
+        why = f": {one_line(attempt.error_message or attempt.error_kind or '')}" if attempt else ""
+        return BAD, f"{name} failed for good{why}"
+    return {
+        "active": (WORKING, f"{name} started by agent-{facts['agent']}{_number(facts)}"),
+        "completed": (DONE, f"{name} is complete{_commit(facts)}"),
+        "skipped": (NOTE, f"{name} is skipped"),
+        "cancelled": (NOTE, f"{name} is cancelled"),
+        "superseded": (NOTE, f"{name} is done anew"),
+    }.get(after)
+
+
+def _again(name: str, before: str, attempt: Row[Any] | None) -> Words:
+    """A task that goes back to its queue after somebody worked on it."""
+    if before == "integrating":
+        return NOTE, f"{name}: its commit did not fit the branch any more; it is tried again"
+    if before != "active" or attempt is None:
+        return None
+    number = f"attempt {attempt.number}"
+    if attempt.status == "failed":
+        reason = one_line(attempt.error_message or "")
+        return NOTE, f"{name}: {number} failed ({attempt.error_kind}: {reason}); it is tried again"
+    if attempt.status == "lost":
+        return NOTE, f"{name}: the worker of {number} was lost; it is tried again"
+    return WAITING, f"{name}: {number} was given back by a worker that stops"
+
+
+def _number(facts: Facts) -> str:
+    return f", attempt {facts['number']}" if facts.get("number", 1) > 1 else ""
+
+
+def _commit(facts: Facts) -> str:
+    return f" ({facts['commit'][:8]})" if facts.get("commit") else ""
+
+
+WORDING: Mapping[str, Callable[[str, str, Facts, Row[Any] | None], Words]] = {
+    "execution": _execution,
+    "phase": _phase,
+    "milestone": _milestone,
+    "task": _task,
+}

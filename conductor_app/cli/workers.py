@@ -1,0 +1,49 @@
+"""The command `workers`."""
+
+import click
+
+from conductor_app.cli.invocation import Invocation, command
+from conductor_app.cli.reading import reading
+
+SHOWN = 500
+
+
+@command("workers", example="conductor workers")
+@click.option("--all", "everyone", is_flag=True, help="Also those that have ended.")
+def command_workers(invocation: Invocation, everyone: bool) -> None:
+    """List the workers: their queues, their slots, and whether they were heard of lately."""
+    from conductor_app.views import lists
+
+    with reading(invocation.settings) as tx:
+        rows = lists.workers(tx, limit=SHOWN).items
+    shown = [row for row in rows if everyone or row["status"] == "up"]
+    output = invocation.output
+    if shown:
+        output.table(
+            ("Worker", "Role", "State", "Slots", "Sandbox", "Host", "Process", "Queues"),
+            [
+                (
+                    row["id"][-8:],
+                    row["role"],
+                    _state(row["status"], row["heard"]),
+                    row["slots"],
+                    row["sandbox"],
+                    row["host"],
+                    row["pid"],
+                    ", ".join(row["queues"]),
+                )
+                for row in shown
+            ],
+        )
+    heard = sum(row["heard"] for row in shown)
+    sentence = (
+        f"{heard} workers are at work."
+        if heard
+        else "No worker is at work; `conductor up` starts some."
+    )
+    output.say(f"\n{sentence}" if shown else sentence)
+    output.result({"items": shown}, sentence)
+
+
+def _state(status: str, heard: bool) -> str:
+    return "silent" if status == "up" and not heard else status
