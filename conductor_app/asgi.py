@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
@@ -19,7 +20,8 @@ DRAIN_SECONDS = 5
 
 
 def application(conductor: Conductor) -> Starlette:
-    flask = WSGIMiddleware(create_app(conductor), workers=THREADS)
+    # a2wsgi, Flask and Starlette each have their own words for the same two protocols.
+    flask: Any = WSGIMiddleware(cast(Any, create_app(conductor)), workers=THREADS)
     events = Route("/events", serve_events(conductor), methods=["GET"])
     return Starlette(routes=[events, Mount("/", flask)])
 

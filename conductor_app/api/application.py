@@ -3,7 +3,9 @@
 from importlib.metadata import version
 
 from flask import Flask
-from flask_openapi import Info, OpenAPI, SecurityScheme
+from flask_openapi.models.info import Info
+from flask_openapi.models.security_scheme import SecurityScheme
+from flask_openapi.openapi import OpenAPI
 
 from conductor_app.api import authentication, docs, failures, headers, requests, routes
 from conductor_app.api.access import EXTENSION

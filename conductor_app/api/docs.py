@@ -5,9 +5,10 @@ from importlib import resources
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
-from flask_openapi import OpenAPI
+from flask_openapi.openapi import OpenAPI
 
 from conductor_app.api.mutations import KEY_HEADER
+from conductor_app.api.schemas.base import FAILURES, Success
 
 MUTATIONS = frozenset({"post", "put", "patch", "delete"})
 PAGE = """<!doctype html>
@@ -62,10 +63,12 @@ def _with_policy(text: str, mimetype: str) -> Response:
 
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     """Add what holds for every operation and is therefore declared at none."""
+    document["components"]["schemas"]["Success"] = Success.model_json_schema()
     for path, item in document["paths"].items():
         for method, operation in item.items():
+            operation["operationId"] = re.sub(r"\W+", "_", f"{method}{path}").rstrip("_")
+            # The library knows lists of errors only, where no refusal is declared.
+            operation["responses"]["422"] = FAILURES[422]
             if method in MUTATIONS:
                 operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-            # Refusals have one shape; the library says otherwise of those that it adds itself.
-            operation["operationId"] = re.sub(r"\W+", "_", f"{method}{path}").rstrip("_")
     return document

@@ -69,12 +69,13 @@ def _broker(conductor: Conductor) -> str:
     if isinstance(conductor.queue, MemoryQueue):
         return "in memory"
     # Imported when first asked: half a second that the server's start need not wait for.
-    from kombu import Connection
+    from kombu.connection import Connection
 
     url = conductor.settings.celery_broker_url
     options = {"socket_connect_timeout": BROKER_SECONDS, "socket_timeout": BROKER_SECONDS}
     redis = "redis" in url.partition(":")[0]
-    connection = Connection(
+    # kombu is not typed.
+    connection: Any = Connection(  # type: ignore[no-untyped-call]
         url, connect_timeout=BROKER_SECONDS, transport_options=options if redis else {}
     )
     with connection:
@@ -82,7 +83,7 @@ def _broker(conductor: Conductor) -> str:
             connection.connect()
         except (*connection.connection_errors, *connection.channel_errors, OSError) as error:
             raise Down(f"It does not answer ({type(error).__name__}).") from error
-    return connection.transport.driver_type or "connected"
+    return str(connection.transport.driver_type)
 
 
 def _workers(conductor: Conductor) -> str:

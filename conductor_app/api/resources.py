@@ -1,6 +1,7 @@
 """How every resource's routes are declared: below /api/v1, with the token, in one error shape."""
 
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 
 from conductor_app.api.embedding import PREFIX
 from conductor_app.api.schemas.base import FAILURES

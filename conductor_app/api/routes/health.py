@@ -9,7 +9,7 @@ from conductor_app.api.access import conductor
 from conductor_app.api.answers import Answer, answered
 from conductor_app.api.readiness import examine
 from conductor_app.api.resources import open_resource
-from conductor_app.api.schemas.base import OK, Success
+from conductor_app.api.schemas.base import OK, Success, described
 
 api = open_resource("health", "Open to everybody: is it alive, is it ready, which version")
 
@@ -20,7 +20,7 @@ def live() -> Response:
     return answered("Conductor is alive", {"status": "alive"})
 
 
-@api.get("/health/ready", responses={**OK, 503: Success})
+@api.get("/health/ready", responses={**OK, 503: described("Something required is down", Success)})
 def ready() -> Response:
     """Each dependency with its state and latency; 503 when one that is required is down."""
     is_ready, dependencies = examine(conductor())

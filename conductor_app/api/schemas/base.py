@@ -1,5 +1,6 @@
 """What all schemas share: no unknown fields, both spellings of names, plain text, pages."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, AliasGenerator, BaseModel, ConfigDict, Field
@@ -70,7 +71,24 @@ class Failure(BaseModel):
     error: Error
 
 
-OK = {200: Success}
-CREATED = {201: Success}
-ACCEPTED = {202: Success}
-FAILURES: dict[int | str, Any] = dict.fromkeys((400, 401, 404, 409, 422, 503), Failure)
+# What flask-openapi takes as the responses of an operation. They are told once, by reference:
+# making a schema of each model for each operation would take half of the server's start.
+Responses = dict[str | int | HTTPStatus, Any]
+
+
+def described(description: str, model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+OK: Responses = {200: described("Done", Success)}
+CREATED: Responses = {201: described("Made", Success)}
+ACCEPTED: Responses = {202: described("A worker does it; `data.job_id` is the job", Success)}
+FAILURES: Responses = {
+    400: described("The body is not JSON", Failure),
+    401: described("The bearer token is missing or wrong", Failure),
+    404: described("There is no such thing", Failure),
+    409: described("The state of things does not allow this now", Failure),
+    422: described("The request is not valid", Failure),
+    503: described("The database does not answer", Failure),
+}
