@@ -17,6 +17,14 @@ from conductor_app.workflows import loader
 
 DEFAULT_WORKFLOW = "project-conductor"
 REPLAY = "replay"
+# What this version reaches; a template may name others of the catalog.
+AVAILABLE = (REPLAY,)
+
+
+class NoSuchConnector(InvalidInput):
+    """This version of Conductor has no such connector."""
+
+    code = "no_such_connector"
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,8 @@ class Launch:
 def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
     """Choose what was left open. Raises InvalidWorkflow, InvalidInput, NotFound."""
     version, source, text, workflow = _workflow(tx, order)
-    connector = _known(order.connector)
-    replayed = _all_replayed(workflow, connector, settings.connector or REPLAY)
-    target, note = _target(workflow, replayed, order.target_phase)
+    used = _connectors(workflow, order.connector, settings.connector or REPLAY)
+    target, note = _target(workflow, used == {REPLAY}, order.target_phase)
     advance = settings.auto_advance if order.auto_advance is None else order.auto_advance
     wanted = Wanted(
         workflow=workflow,
@@ -55,7 +62,7 @@ def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
         source=source,
         text=text,
         inputs=workflow.parse_inputs(_written(order.inputs)),
-        connector=connector,
+        connector=order.connector,
         priority=order.priority,
         auto_advance=advance,
         target_phase=target,
@@ -88,19 +95,21 @@ def _workflow(tx: Transaction, order: Order) -> tuple[str, str, str, Workflow]:
     return kept.version, kept.source, kept.text, workflows.of_version(tx, kept.version)
 
 
-def _known(name: str | None) -> str | None:
-    if name is None or name in catalog.CONNECTORS:
-        return name
-    near = closest(name, catalog.CONNECTORS)
-    meant = f"Did you mean `{near}`?" if near else f"Known: {', '.join(catalog.CONNECTORS)}."
-    raise InvalidInput(f"There is no connector `{name}`. {meant}")
+def _connectors(workflow: Workflow, chosen: str | None, default: str) -> set[str]:
+    """Those that will work, by the workers' rule; agents that are functions have none.
 
-
-def _all_replayed(workflow: Workflow, chosen: str | None, default: str) -> bool:
-    """By the workers' rule: the execution's connector, else the agent's own, else the default."""
+    Raises NoSuchConnector.
+    """
     agents = workflow.all_agents(catalog.AGENTS)
-    acting = {task.agent for phase in workflow.phases for task in phase.tasks}
-    return all((chosen or agents[name].connector or default) == REPLAY for name in acting)
+    acting = [agents[name] for name in {task.agent for p in workflow.phases for task in p.tasks}]
+    used = {chosen or each.connector or default for each in acting if each.function is None}
+    for name in sorted(used | ({chosen} if chosen else set())):
+        if name not in AVAILABLE:
+            raise NoSuchConnector(
+                f"There is no connector `{name}` in this version of Conductor. It has: "
+                f"{', '.join(AVAILABLE)}. Leave the connector out, or choose one of these."
+            )
+    return used
 
 
 def _target(workflow: Workflow, replayed: bool, asked: int | None) -> tuple[int | None, str | None]:
