@@ -366,6 +366,21 @@ def test_processes_are_limited(sandbox: Sandbox, cwd: Path, token: str) -> None:
     assert not sleepers(token)
 
 
+def test_a_fork_bomb_is_contained(sandbox: Sandbox, cwd: Path, token: str) -> None:
+    bomb = f"""
+        import os, time
+        end = time.monotonic() + 3  # {token}
+        while time.monotonic() < end:
+            try:
+                os.fork()
+            except OSError:
+                time.sleep(0.01)
+    """
+    result = sandbox.run(python(bomb), cwd=cwd, limits=Limits(processes=32, seconds=10))
+    assert result.duration < 10
+    assert not [p for p in psutil.process_iter(["cmdline"]) if token in str(p.info["cmdline"])]
+
+
 def test_the_memory_of_one_process_is_limited(sandbox: Sandbox, cwd: Path) -> None:
     result = sandbox.run(
         python("print(len(bytearray(300 << 20)))"), cwd=cwd, limits=Limits(memory_mb=100)

@@ -1,12 +1,14 @@
 """The processes that descend from this one: found, measured, and killed to the last."""
 
 import ctypes
+import math
 import os
 import resource
 import signal
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+RESISTANCE_SECONDS = 10.0
 PAGE = resource.getpagesize()
 
 
@@ -18,10 +20,11 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def descendants() -> list[int]:
+def descendants(enough: float = math.inf) -> list[int]:
+    """Their process ids; no more are looked for once there are `enough`."""
     found: list[int] = []
     waiting = [os.getpid()]
-    while waiting:
+    while waiting and len(found) < enough:
         children = _children(waiting.pop())
         found += children
         waiting += children
@@ -41,31 +44,46 @@ def resident(pid: int) -> int:
 def send(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
-        return  # it ended before us: that is what we wanted
+    except (ProcessLookupError, PermissionError):
+        return  # ended already; or another user's, which kill_to_the_last reports
 
 
-def kill(pids: list[int]) -> None:
-    """All are stopped first, so that none starts another while the others die."""
+def kill_all(group: int) -> None:
+    """Kill the group in one call, which no fork can outrun, then whoever has left it.
+
+    Those are stopped first, so that none starts another while the others die.
+    """
+    send(-group, signal.SIGKILL)
+    _kill_each(descendants())
+
+
+def _kill_each(pids: list[int]) -> None:
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in pids:
             send(pid, number)
 
 
 def kill_to_the_last() -> None:
-    """Returns when no descendant exists any more; only once the direct child has been reaped."""
-    while pids := descendants():
-        kill(pids)
-        _reap()
+    """Returns when no descendant exists any more; only once the direct child has been reaped.
+
+    Raises TimeoutError for one that resists; only unconfined commands can start such (sudo).
+    """
+    deadline = time.monotonic() + RESISTANCE_SECONDS
+    while _reap():
+        _kill_each(descendants())
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"processes {descendants()} could not be killed")
+        time.sleep(0.001)
 
 
-def _reap() -> None:
+def _reap() -> bool:
+    """Bury the dead; whether any child still lives."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
-        return
-    time.sleep(0.001)
+        return False
+    return True
 
 
 def _children(pid: int) -> list[int]:

@@ -16,7 +16,7 @@ from typing import Any
 from workers.supervisor import processes
 from workers.supervisor.launch import Child, launch, prepare
 
-WATCH_SECONDS = 0.25
+WATCH_SECONDS = 0.1
 LIFELINE = 0
 
 
@@ -51,9 +51,13 @@ class Supervision:
         os.mkdir(self._order["private"], 0o700)
         os.chdir(self._order["cwd"])
         self._child = launch(self._order)
-        self._watch_until_end()
-        code = self._child.wait()
-        processes.kill_to_the_last()
+        try:
+            self._watch_until_end()
+        finally:
+            # Before it is waited for: until then nobody else can get the number of its group.
+            processes.kill_all(self._child.pid)
+            code = self._child.wait()
+            processes.kill_to_the_last()
         return {"code": code, "killed_by": self._killed_by}
 
     def _limit_resources(self) -> None:
@@ -93,12 +97,13 @@ class Supervision:
         if self._kill_at is not None:
             if now >= self._kill_at:
                 self._kill_at = now + WATCH_SECONDS
-                processes.kill(processes.descendants())
+                processes.kill_all(self._child.pid)
         elif deadline is not None and now >= deadline:
             self._end("deadline")
         elif excess := self._excess():
             self._killed_by = excess
-            self._kill_at = now
+            self._kill_at = now + WATCH_SECONDS
+            processes.kill_all(self._child.pid)
 
     def _end(self, why: str) -> None:
         """Ask every process to end; after the grace period they are killed."""
@@ -112,8 +117,9 @@ class Supervision:
 
     def _excess(self) -> str | None:
         """The limit that all processes together have passed."""
-        pids = processes.descendants()
-        if len(pids) > self._limits["processes"] + self._child.overhead:
+        most = self._limits["processes"] + self._child.overhead
+        pids = processes.descendants(enough=most + 1)
+        if len(pids) > most:
             return "processes"
         if sum(map(processes.resident, pids)) > self._limits["memory_mb"] << 20:
             return "memory"
