@@ -160,6 +160,8 @@ def _not_begun(tx: Transaction, execution: Row[Any], task: Row[Any]) -> str:
         if phase.verdict == "passed" and not execution.auto_advance:
             return f"{begun} and has passed. Way out: `conductor advance`."
         return f"{begun} and is being validated."
+    if phase.open_tasks == 0:
+        return f"{begun}; its tasks are done, its milestones and checks not all."
     return f"{begun}, with {phase.open_tasks} of {phase.total_tasks} tasks still open."
 
 

@@ -1,5 +1,6 @@
 """Rows as items: the fields under which each thing is shown, wherever it is shown."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row
@@ -147,22 +148,21 @@ def attempt(row: Row[Any]) -> Item:
     )
     return {
         **{name: getattr(row, name) for name in kept},
-        "usage": usage(row),
+        "usage": usage_of([row]),
         "started_at": iso(row.started_at),
         "finished_at": iso(row.finished_at),
         "seconds": between(row.started_at, row.finished_at),
     }
 
 
-def usage(row: Row[Any]) -> Item:
-    """Tokens, turns and cost of a row that has them; the cost is a decimal string of USD."""
-    return {
-        "turns": int(row.turns),
-        "input_tokens": int(row.input_tokens),
-        "output_tokens": int(row.output_tokens),
-        "cache_read_tokens": int(row.cache_read_tokens),
-        "cost_usd": usd(int(row.cost_nano_usd)),
-    }
+def usage_of(attempts: Iterable[Row[Any]]) -> Item:
+    """Turns, tokens and cost of attempts together; the cost is a decimal string of USD."""
+    counted = ("turns", "input_tokens", "output_tokens", "cache_read_tokens", "cost_nano_usd")
+    sums = dict.fromkeys(counted, 0)
+    for row in attempts:
+        for name in counted:
+            sums[name] += getattr(row, name)
+    return {**sums, "cost_usd": usd(sums.pop("cost_nano_usd"))}
 
 
 def check(row: Row[Any]) -> Item:

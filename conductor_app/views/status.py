@@ -6,7 +6,7 @@ from conductor_app.domain.states import ExecutionState, PhaseState, TaskState
 from conductor_app.store.database import Transaction
 from conductor_app.views import connectors
 from conductor_app.views.current import execution as find
-from conductor_app.views.figures import AT_WORK, NOT_YET, Figures, figures
+from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
 from conductor_app.views.units import iso, shown
 
 

@@ -1,0 +1,181 @@
+"""A report as Markdown, for a terminal, a file or a pull request."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conductor_app.views.markdown import code, document, listed, table, text
+from conductor_app.views.units import duration, percent, shown
+
+Item = Mapping[str, Any]
+
+MARKS = {
+    "completed": "✅",
+    "passed": "✅",
+    "failed": "❌",
+    "skipped": "⏭️",
+    "active": "🔄",
+    "integrating": "🔄",
+    "in_progress": "🔄",
+    "validating": "🔄",
+    "cancelled": "⏹️",
+}
+NOT_YET = "⏳"
+NOT_RECORDED = "Not recorded: no replay can do this phase; it needs a connector to a model."
+
+
+def markdown(report: Item) -> str:
+    execution = report["execution"]
+    return document(
+        f"# {text(execution['title'])}: {text(execution['project'])}",
+        _replay(execution),
+        _header(report),
+        *[block for phase in report["phases"] for block in _phase(phase)],
+        "## Commits" if report["commits"] else "",
+        table(("Commit", "Task", "Title"), map(_commit, report["commits"])),
+        "## Agents" if report["agents"] else "",
+        agents(report["agents"]),
+        "## Errors" if report["errors"] else "",
+        listed(error(each) for each in report["errors"]),
+        "## Lessons" if report["lessons"] else "",
+        listed(lesson(each) for each in report["lessons"]),
+    )
+
+
+def mark(status: str | None) -> str:
+    return MARKS.get(status or "", NOT_YET)
+
+
+def _replay(execution: Item) -> str:
+    if not execution["replay"]:
+        return ""
+    return (
+        "> **Replay.** Agents' turns came from recordings, not from a model; tools, checks and "
+        "commits were real."
+    )
+
+
+def _header(report: Item) -> list[str]:
+    execution, totals = report["execution"], report["totals"]
+    status = f"{mark(execution['status'])} {execution['status']}"
+    if execution["reason_detail"] or execution["reason"]:
+        status += f": {text(execution['reason_detail'] or execution['reason'])}"
+    usage = totals["usage"]
+    tasks = ", ".join(f"{n} {name}" for name, n in totals["tasks"].items() if name != "total")
+    rows = [
+        ("Status", status),
+        ("Progress", percent(execution["overall_progress"])),
+        ("Execution", code(execution["id"])),
+        ("Workflow", f"{text(execution['workflow'])} ({code(execution['workflow_version'][:12])})"),
+        ("Connector", text(execution["connector"])),
+        ("Branch", code(execution["branch"])),
+        ("Tip", code((execution["tip"] or "")[:12])),
+        ("Started", execution["started_at"] or "not yet"),
+        ("Took", duration(execution["seconds"])),
+        ("Tasks", f"{totals['tasks']['total']}: {tasks}"),
+        ("Attempts", f"{totals['attempts']}, of which {totals['retries']} retries"),
+        ("Tokens", tokens(usage)),
+        ("Cost", f"{usage['cost_usd']} USD"),
+    ]
+    return table(("", ""), rows)
+
+
+def tokens(usage: Item) -> str:
+    return (
+        f"{usage['input_tokens']:,} in, {usage['output_tokens']:,} out, "
+        f"{usage['cache_read_tokens']:,} from the cache"
+    )
+
+
+def _phase(phase: Item) -> list[str | Sequence[str]]:
+    title = f"## Phase {phase['number']}: {text(phase['name'])}"
+    if not phase["inside"]:
+        return [title, "Not part of this execution."] + (
+            [] if phase["recorded"] else [NOT_RECORDED]
+        )
+    replayed = "replay" in phase["connectors"]
+    done = f"{mark(phase['status'])} {phase['status']}, {percent(phase['progress'])}"
+    return [
+        title,
+        text(phase["goal"]),
+        f"{done}, {duration(phase['seconds'])}, by {text(', '.join(phase['connectors']))}",
+        NOT_RECORDED if replayed and not phase["recorded"] else "",
+        "### Milestones" if phase["milestones"] else "",
+        [line for each in phase["milestones"] for line in _milestone(each)],
+        "### Exit criteria" if phase["exit_criteria"] else "",
+        listed(check(each) for each in phase["exit_criteria"]),
+        "### Tests" if phase["tests"] else "",
+        listed(check(each) for each in phase["tests"]),
+        "### Tasks" if phase["tasks"] else "",
+        table(
+            ("Task", "Agent", "Status", "Attempts", "Time", "Commit"),
+            [_task(each) for each in phase["tasks"]],
+        ),
+    ]
+
+
+def _milestone(milestone: Item) -> list[str]:
+    at = f" (judged at {code(milestone['judged_commit'][:12])})" * bool(milestone["judged_commit"])
+    line = f"- {mark(milestone['status'])} **{text(milestone['name'])}** {milestone['status']}{at}"
+    return [line, *[f"  - {check(each)}" for each in milestone["checks"]]]
+
+
+def check(result: Item) -> str:
+    """A check result in a line: verdict, name, what was run, how it ended, on which commit."""
+    facts = []
+    if result["command"]:
+        command = result["command"]
+        facts.append(code(command if isinstance(command, str) else " ".join(map(str, command))))
+    if result["exit_code"] is not None:
+        facts.append(f"exit code {result['exit_code']}")
+    if result["seconds"] is not None:
+        facts.append(duration(result["seconds"]))
+    if result["commit"]:
+        facts.append(f"commit {code(result['commit'][:12])}")
+    said = f": {text(result['message'])}" if result["verdict"] != "passed" else ""
+    return f"{mark(result['verdict'])} {text(result['name'])}{said} ({', '.join(facts)})"
+
+
+def _task(task: Item) -> tuple[str, ...]:
+    status = f"{mark(task['status'])} {task['status']}"
+    if task["error_message"] and task["status"] == "failed":
+        status += f": {text(task['error_message'])}"
+    took = sum(each["seconds"] or 0 for each in task["attempts"])
+    return (
+        code(task["key"]),
+        shown(task["agent"]),
+        status,
+        str(len(task["attempts"])),
+        duration(took) if task["attempts"] else "",
+        code((task["commit"] or "")[:12]),
+    )
+
+
+def _commit(commit: Item) -> tuple[str, ...]:
+    return code(commit["commit"][:12]), code(commit["task"]), text(commit["title"])
+
+
+def agents(metrics: Mapping[str, Item]) -> list[str]:
+    """The table of agents' metrics."""
+    header = ("Agent", "Completed", "Failed", "Success rate", "Average time")
+    return table(header, [_agent(name, each) for name, each in metrics.items()])
+
+
+def _agent(name: str, each: Item) -> tuple[str, ...]:
+    rate = each["successRate"]
+    return (
+        name,
+        str(each["tasksCompleted"]),
+        str(each["tasksFailed"]),
+        "unknown" if rate is None else percent(rate),
+        duration(each["averageDuration"]),
+    )
+
+
+def error(each: Item) -> str:
+    where = f"Phase {each['phase']}" + f" - {shown(each['agent'])}" * bool(each["agent"])
+    return f"{each['created_at']} **{each['severity']}** {where}: {text(each['message'])}"
+
+
+def lesson(each: Item) -> str:
+    impact = f" ({text(each['impact'])})" if each["impact"] else ""
+    return f"{each['timestamp']} *{each['category']}*: {text(each['description'])}{impact}"
