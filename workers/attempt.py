@@ -3,13 +3,11 @@
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from conductor_app import logs
-from conductor_app.catalog import AGENTS
 from conductor_app.domain.outcome import (
     Cancelled,
     Failed,
@@ -39,6 +37,26 @@ if TYPE_CHECKING:
 
 # What failed logs tell the next attempt, in characters.
 LOG_LENGTH = 4_000
+
+
+class AttemptLog:
+    """An attempt's log, a line at a time; the file is there once something was written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, line: str) -> None:
+        if self._file is None:
+            self._file = self._path.open("a", buffering=1, encoding="utf-8")
+        print(line, file=self._file)
 
 
 @dataclass
@@ -157,12 +175,12 @@ def trailers(claim: Claim, attempt_id: str) -> dict[str, str]:
 
 def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
     claim, spec, process = attempt.claim, attempt.spec, attempt.process
-    agent_spec = claim.workflow.agent(claim.agent, AGENTS)
+    agent_spec = claim.agent
+    assert agent_spec is not None
     attempt.artifacts.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        log = stack.enter_context((attempt.artifacts / "log.txt").open("a", buffering=1))
+    with AttemptLog(attempt.artifacts / "log.txt") as log:
         connector = None
-        if agent_spec.function is None:
+        if process.agents.needs_connector(agent_spec):
             connector = open_connector(
                 _connector_of(claim, agent_spec.connector, process),
                 workflow=claim.workflow.name,
@@ -173,7 +191,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
             worktree=worktree.path if worktree else None,
             sandbox=process.sandbox,
             connector=connector,
-            log=lambda line: print(line, file=log),
+            log=log.write,
             cancelled=attempt.held.stopped,
             deadline=time.monotonic() + spec.timeout,
             artifacts=attempt.artifacts,
@@ -197,7 +215,7 @@ def _task(claim: Claim, spec: TaskSpec) -> AgentTask:
         workflow=claim.workflow.name,
         phase=claim.phase,
         phase_name=claim.workflow.phase(claim.phase).name,
-        agent=claim.agent,
+        agent=claim.agent.name if claim.agent else "",
         title=spec.title,
         prompt=render(spec.prompt, claim.inputs),
         produces=spec.produces,

@@ -1,8 +1,9 @@
 """Conductor's own jobs: check runs, integrations, checkpoints, rollbacks."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from conductor_app.domain.outcome import (
     Integrated,
     Interrupted,
     Judged,
-    Judgement,
     Outcome,
     RolledBack,
     Unreadable,
@@ -35,8 +35,6 @@ from workers.workspace import Repository
 if TYPE_CHECKING:
     from workers.process import WorkerProcess
 
-Roles = Sequence[tuple[str, str, Sequence[Check]]]
-
 
 def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
     """Carry the job out; what the infrastructure breaks is tried again later."""
@@ -55,25 +53,39 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
 
 def check(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
     """Judge the integrated tip: a milestone's checks, or a phase's exit criteria and tests."""
-    judgements: list[Judgement] = []
+    asked = _asked(claim)
     with ExitStack() as stack:
         bench = _bench(stack, process, claim, held)
-        for role, subject, specs in _asked(claim):
-            judgements += [judgement(each, role, subject) for each in judge(specs, bench)]
+        # All at once: what a check of a file sees, no command of another has touched.
+        results = judge([each.check for each in asked], bench)
+    judgements = [
+        judgement(result, each.role, each.subject)
+        for each, result in zip(asked, results, strict=True)
+    ]
     return Judged(tuple(judgements), bench.commit or None)
 
 
-def _asked(claim: Claim) -> Roles:
+@dataclass(frozen=True)
+class _Asked:
+    role: str
+    subject: str
+    check: Check
+
+
+def _asked(claim: Claim) -> list[_Asked]:
     if "milestone" in claim.payload:
         key = claim.payload["milestone"]
         spec = claim.workflow.milestone(key)
         specs: list[Check] = list(spec.checks)
         if spec.function:
             specs.append(PythonCheck(kind="python", name=spec.name, function=spec.function))
-        return [("milestone", key, specs)]
+        return [_Asked("milestone", key, each) for each in specs]
     phase = claim.workflow.phase(claim.payload["phase"])
     subject = f"phase/{phase.number}"
-    return [("exit", subject, phase.exit_criteria), ("test", subject, phase.tests)]
+    return [
+        *(_Asked("exit", subject, each) for each in phase.exit_criteria),
+        *(_Asked("test", subject, each) for each in phase.tests),
+    ]
 
 
 def _bench(stack: ExitStack, process: "WorkerProcess", claim: Claim, held: Held) -> Bench:

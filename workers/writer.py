@@ -112,7 +112,9 @@ class Writer:
 
     def _write(self, batch: Sequence[_Wish]) -> list[Any]:
         with self._conductor.transaction() as tx:
-            executions.lock_of_jobs(tx, self._jobs(batch))
+            if tx.postgresql:
+                # All at once and in order, so that no two batches wait for each other.
+                executions.lock_of_jobs(tx, self._jobs(batch))
             renewals = [self._renew(tx, wish.what) for wish in batch if wish.order == 0]
             reports = [wish.what for wish in batch if wish.order == 1]
             claims = [wish.what for wish in batch if wish.order == 2]

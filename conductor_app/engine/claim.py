@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from conductor_app.domain.states import JobState
-from conductor_app.domain.workflow import Workflow
+from conductor_app.domain.workflow import AgentSpec, Workflow
 from conductor_app.ids import new_id
 from conductor_app.store import executions, jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
@@ -37,7 +37,7 @@ class Claim:
     attempt_number: int = 0
     task_id: str = ""
     task_key: str = ""
-    agent: str = ""
+    agent: AgentSpec | None = None
     files: bool = False
     failures: int = 0
     notes: tuple[dict[str, Any], ...] = ()
@@ -118,7 +118,7 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution, task: Row[Any] 
         attempt_number=job.payload.get("attempts_before", 0) + job.claims + 1,
         task_id=task.id,
         task_key=task.key,
-        agent=task.agent,
+        agent=workflows.agents_of(tx, execution.workflow_version)[task.agent],
         files=task.files,
         failures=task.failures,
         notes=tuple(task.notes),
@@ -155,7 +155,7 @@ def _begin_attempts(tx: Transaction, claims: Sequence[Claim], worker_id: str) ->
             "queued",
             "active",
             key=each.task_key,
-            agent=each.agent,
+            agent=each.agent.name if each.agent else None,
             attempt=each.attempt_id,
             number=each.attempt_number,
         )

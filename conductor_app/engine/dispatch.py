@@ -27,8 +27,11 @@ def top_up(tx: Transaction, queues: Iterable[str]) -> None:
         return
     slots = slots_of(jobs.fresh_workers(tx, SILENCE))
     for queue in wanted:
-        room = _window(tx, queue, slots.get(queue, 0)) - jobs.hinted(tx, queue)
-        if room > 0:
+        window = _window(tx, queue, slots.get(queue, 0))
+        room = window - jobs.hinted(tx, queue)
+        # Filled up when it is half empty: many hints cost little more than one.
+        enough = 1 if queue in (SYSTEM_QUEUE, ISOLATED_QUEUE) else window // 2
+        if room >= max(1, enough):
             _send(tx, queue, room)
 
 
@@ -87,21 +90,20 @@ def _pick(tx: Transaction, queue: str, room: int) -> list[Row[Any]]:
 def _chains(tx: Transaction, heads: Sequence[Row[Any]]) -> dict[str, tuple[str, ...]]:
     """The chain that each head begins: successors of the same agent that wait for nothing else."""
     chains: dict[str, tuple[str, ...]] = {}
-    by_execution: dict[str, dict[str, str]] = {}
+    by_execution: dict[str, list[Row[Any]]] = {}
     for head in heads:
-        by_execution.setdefault(head.execution_id, {})[head.task_id] = head.id
-    for execution_id, job_of in by_execution.items():
-        chains.update(_chains_in(tx, execution_id, job_of))
+        by_execution.setdefault(head.execution_id, []).append(head)
+    for execution_id, rows in by_execution.items():
+        chains.update(_chains_in(tx, execution_id, rows))
     return chains
 
 
 def _chains_in(
-    tx: Transaction, execution_id: str, job_of: dict[str, str]
+    tx: Transaction, execution_id: str, rows: Sequence[Row[Any]]
 ) -> dict[str, tuple[str, ...]]:
     """By head, its chain of job ids; a waiting task's job will have the task's own id."""
-    known = tasks.by_ids(tx, job_of)
-    agent_of = {row.key: row.agent for row in known}
-    id_of = {row.key: job_of[row.id] for row in known}
+    agent_of = {row.key: row.agent for row in rows}
+    id_of = {row.key: row.id for row in rows}
     unmet: dict[str, frozenset[str]] = {}
     frontier, heads = list(agent_of), list(agent_of)
     for _ in range(CHAIN_LIMIT - 1):

@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.catalog import AGENTS
 from conductor_app.domain.states import JobState
 from conductor_app.queue import agent_queue
 from conductor_app.store import jobs, tasks, workflows
@@ -87,9 +86,5 @@ def _within_limits(tx: Transaction, execution: Execution) -> Sequence[Row[Any]]:
 
 def limits(tx: Transaction, execution: Execution) -> dict[str, int]:
     """How many tasks of an agent an execution may have queued or active at once, where limited."""
-    workflow = workflows.of_version(tx, execution.workflow_version)
-    return {
-        name: spec.concurrency
-        for name, spec in workflow.all_agents(AGENTS).items()
-        if spec.concurrency is not None
-    }
+    agents = workflows.agents_of(tx, execution.workflow_version)
+    return {name: spec.concurrency for name, spec in agents.items() if spec.concurrency is not None}

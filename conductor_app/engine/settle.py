@@ -78,6 +78,8 @@ def _judge(tx: Transaction, execution: Execution) -> list[str]:
 def _judge_milestones(tx: Transaction, execution: Execution, workflow: Workflow) -> list[str]:
     """Every milestone whose tasks are done: complete it, or have its checks run."""
     queues: list[str] = []
+    if not workflow.phase(execution.current_phase).milestones:
+        return queues
     for row in phases.milestones_of(tx, execution.id, execution.current_phase):
         if row.status != MilestoneState.PENDING or row.open_tasks > 0:
             continue

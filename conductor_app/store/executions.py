@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import BindParameter, Row, bindparam, insert, select, update
 
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState
 from conductor_app.store.database import Transaction
@@ -57,22 +57,29 @@ def lock(tx: Transaction, execution_id: str) -> Execution | None:
     return found.get(execution_id)
 
 
+_LOCKED = (
+    select(executions, projects.c.location, projects.c.name.label("project_name"))
+    .join(projects, projects.c.id == executions.c.project_id)
+    .order_by(executions.c.id)
+    .with_for_update(of=executions)
+)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_LOCK_ALL = _LOCKED.where(executions.c.id.in_(_IDS))
+_LOCK_OF_JOBS = _LOCKED.where(
+    executions.c.id.in_(select(jobs.c.execution_id).where(jobs.c.id.in_(_IDS)))
+)
+
+
 def lock_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Execution]:
     """Lock in one order for all transactions, so that two of them never wait for each other."""
-    statement = (
-        select(executions, projects.c.location, projects.c.name.label("project_name"))
-        .join(projects, projects.c.id == executions.c.project_id)
-        .where(executions.c.id.in_(list(ids)))
-        .order_by(executions.c.id)
-        .with_for_update(of=executions)
-    )
-    return {row.id: Execution(row, dict(row._mapping)) for row in tx.all(statement)}
+    rows = tx.all(_LOCK_ALL, {"ids": list(ids)})
+    return {row.id: Execution(row, dict(row._mapping)) for row in rows}
 
 
 def lock_of_jobs(tx: Transaction, job_ids: Iterable[str]) -> dict[str, Execution]:
     """The executions of these jobs, locked, by execution id."""
-    ids = select(jobs.c.execution_id).where(jobs.c.id.in_(list(job_ids)))
-    return lock_all(tx, {row.execution_id for row in tx.all(ids)})
+    rows = tx.all(_LOCK_OF_JOBS, {"ids": list(job_ids)})
+    return {row.id: Execution(row, dict(row._mapping)) for row in rows}
 
 
 def add(tx: Transaction, **values: Any) -> None:

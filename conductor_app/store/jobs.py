@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 
 from conductor_app.domain.states import JobState
 from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import executions, jobs, shares, workers
+from conductor_app.store.tables import executions, jobs, shares, tasks, workers
 
 # Later than any clock: a job that waits for something other than time.
 NEVER = 2**53
@@ -49,24 +49,30 @@ def get(tx: Transaction, job_id: str) -> Row[Any] | None:
     return tx.first(select(jobs).where(jobs.c.id == job_id))
 
 
+_GET_ALL = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+
+
 def get_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Row[Any]]:
-    return {row.id: row for row in tx.all(select(jobs).where(jobs.c.id.in_(list(ids))))}
+    return {row.id: row for row in tx.all(_GET_ALL, {"ids": list(ids)})}
+
+
+_TAKE = (
+    update(jobs)
+    .where(jobs.c.id.in_(bindparam("ids", expanding=True)), QUEUED)
+    .values(
+        status="active",
+        claims=jobs.c.claims + 1,
+        fence=jobs.c.fence + 1,
+        lease_until=bindparam("until"),
+        worker_id=bindparam("worker"),
+        cancel_requested=False,
+    )
+)
 
 
 def take(tx: Transaction, ids: Sequence[str], worker_id: str, lease_until: int) -> int:
     """queued -> active, with the claim counted, the fence raised and the lease set."""
-    return tx.run(
-        update(jobs)
-        .where(jobs.c.id.in_(ids), QUEUED)
-        .values(
-            status=JobState.ACTIVE,
-            claims=jobs.c.claims + 1,
-            fence=jobs.c.fence + 1,
-            lease_until=lease_until,
-            worker_id=worker_id,
-            cancel_requested=False,
-        )
-    )
+    return tx.run(_TAKE, {"ids": list(ids), "until": lease_until, "worker": worker_id})
 
 
 _END = (
@@ -175,16 +181,18 @@ def unhinted_queues(tx: Transaction) -> list[str]:
     return [row.queue for row in tx.all(statement)]
 
 
+_HINTED = select(func.count()).where(
+    jobs.c.queue == bindparam("of_queue"), QUEUED, jobs.c.hinted_at.is_not(None)
+)
+_ACTIVE_ON = select(func.count()).where(jobs.c.queue == bindparam("of_queue"), ACTIVE)
+
+
 def hinted(tx: Transaction, queue: str) -> int:
-    return int(
-        tx.value(
-            select(func.count()).where(jobs.c.queue == queue, QUEUED, jobs.c.hinted_at.is_not(None))
-        )
-    )
+    return int(tx.value(_HINTED, {"of_queue": queue}))
 
 
 def active(tx: Transaction, queue: str) -> int:
-    return int(tx.value(select(func.count()).where(jobs.c.queue == queue, ACTIVE)))
+    return int(tx.value(_ACTIVE_ON, {"of_queue": queue}))
 
 
 def forget_hints(tx: Transaction, queue: str, before: int) -> int:
@@ -202,59 +210,87 @@ def oldest_hints(tx: Transaction, before: int) -> list[str]:
     return [row.queue for row in tx.all(statement)]
 
 
-def sharers(tx: Transaction, queue: str, limit: int = 16) -> Sequence[Row[Any]]:
-    """The executions with something to send on this queue, the one served least first."""
-    waiting = (
+# What `engine.claim` would refuse is not sent either.
+_SENDABLE = or_(
+    and_(executions.c.status == "running", executions.c.hold.is_(None)),
+    executions.c.hold == jobs.c.id,
+    and_(jobs.c.kind == "integrate", executions.c.hold.is_(None)),
+)
+_SHARERS = (
+    select(shares)
+    .join(executions, executions.c.id == shares.c.execution_id)
+    .where(
+        executions.c.status.in_(("pending", "running", "paused")),
         select(jobs.c.id)
         .where(
-            jobs.c.queue == queue,
+            jobs.c.queue == bindparam("of_queue"),
             jobs.c.execution_id == shares.c.execution_id,
             *UNHINTED,
-            jobs.c.not_before <= tx.now,
+            jobs.c.not_before <= bindparam("now"),
+            _SENDABLE,
         )
-        .exists()
+        .correlate(shares, executions)
+        .exists(),
     )
-    return tx.all(
-        select(shares)
-        .join(executions, executions.c.id == shares.c.execution_id)
-        .where(executions.c.status.in_(("pending", "running", "paused")), waiting)
-        .order_by(shares.c.virtual_time, shares.c.execution_id)
-        .limit(limit)
-        .with_for_update(of=shares, skip_locked=True)
+    .order_by(shares.c.virtual_time, shares.c.execution_id)
+    .limit(16)
+    .with_for_update(of=shares, skip_locked=True)
+)
+
+
+def sharers(tx: Transaction, queue: str) -> Sequence[Row[Any]]:
+    """The executions with something to send on this queue, the one served least first."""
+    return tx.all(_SHARERS, {"of_queue": queue, "now": tx.now})
+
+
+_NEXT_UNHINTED = (
+    select(
+        jobs.c.id,
+        jobs.c.priority,
+        jobs.c.execution_id,
+        jobs.c.task_id,
+        tasks.c.key,
+        tasks.c.agent,
     )
+    .join(executions, executions.c.id == jobs.c.execution_id)
+    .join(tasks, tasks.c.id == jobs.c.task_id, isouter=True)
+    .where(
+        jobs.c.queue == bindparam("of_queue"),
+        jobs.c.execution_id == bindparam("of_execution"),
+        *UNHINTED,
+        jobs.c.not_before <= bindparam("now"),
+        _SENDABLE,
+    )
+    .order_by(jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(of=jobs, skip_locked=True)
+)
 
 
 def next_unhinted(tx: Transaction, queue: str, execution_id: str, limit: int) -> Sequence[Row[Any]]:
-    """What of an execution may be sent now, in the database's order."""
-    return tx.all(
-        select(jobs.c.id, jobs.c.priority, jobs.c.execution_id, jobs.c.kind, jobs.c.task_id)
-        .join(executions, executions.c.id == jobs.c.execution_id)
-        .where(
-            jobs.c.queue == queue,
-            jobs.c.execution_id == execution_id,
-            *UNHINTED,
-            jobs.c.not_before <= tx.now,
-            # What `engine.claim` would refuse is not sent either.
-            ((executions.c.status == "running") & executions.c.hold.is_(None))
-            | (executions.c.hold == jobs.c.id)
-            | ((jobs.c.kind == "integrate") & executions.c.hold.is_(None)),
-        )
-        .order_by(jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
-        .limit(limit)
-        .with_for_update(of=jobs, skip_locked=True)
-    )
+    """What of an execution may be sent now, in the database's order, with its task's key."""
+    wanted = {"of_queue": queue, "of_execution": execution_id, "now": tx.now, "most": limit}
+    return tx.all(_NEXT_UNHINTED, wanted)
+
+
+_MARK_HINTED = (
+    update(jobs)
+    .where(jobs.c.id.in_(bindparam("ids", expanding=True)), QUEUED)
+    .values(hinted_at=bindparam("now"))
+)
+_CHARGE = (
+    update(shares)
+    .where(shares.c.execution_id == bindparam("of_execution"))
+    .values(virtual_time=bindparam("time"))
+)
 
 
 def mark_hinted(tx: Transaction, ids: Sequence[str]) -> None:
-    tx.run(update(jobs).where(jobs.c.id.in_(ids), QUEUED).values(hinted_at=tx.now))
+    tx.run(_MARK_HINTED, {"ids": list(ids), "now": tx.now})
 
 
 def charge(tx: Transaction, execution_id: str, virtual_time: float) -> None:
-    tx.run(
-        update(shares)
-        .where(shares.c.execution_id == execution_id)
-        .values(virtual_time=virtual_time)
-    )
+    tx.run(_CHARGE, {"of_execution": execution_id, "time": virtual_time})
 
 
 def fresh_workers(tx: Transaction, within: int) -> Sequence[Row[Any]]:

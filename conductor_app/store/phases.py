@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, update
 
 from conductor_app.domain.states import MilestoneState, PhaseState
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import checkpoints, milestones, phases
 
+_CURRENT = select(phases).where(
+    phases.c.execution_id == bindparam("of_execution"),
+    phases.c.number == bindparam("of_phase"),
+    phases.c.current,
+)
+
 
 def current(tx: Transaction, execution_id: str, number: int) -> Row[Any] | None:
-    return tx.first(
-        select(phases).where(
-            phases.c.execution_id == execution_id, phases.c.number == number, phases.c.current
-        )
-    )
+    return tx.first(_CURRENT, {"of_execution": execution_id, "of_phase": number})
 
 
 def all_current(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Integer, Row, and_, bindparam, func, insert, or_, select, update
 
 from conductor_app.domain.states import TASK_IN_FLIGHT, TaskState
 from conductor_app.store.database import Transaction
@@ -43,28 +43,38 @@ def all_current(tx: Transaction, execution_id: str, phase: int | None = None) ->
     return tx.all(statement.order_by(tasks.c.phase, tasks.c.position, tasks.c.id))
 
 
+_READY = (
+    select(
+        tasks.c.id,
+        tasks.c.key,
+        tasks.c.agent,
+        tasks.c.priority,
+        tasks.c.queued_at,
+        tasks.c.phase,
+    )
+    .where(
+        tasks.c.execution_id == bindparam("of_execution"),
+        tasks.c.phase == bindparam("of_phase"),
+        READY,
+    )
+    .order_by(tasks.c.priority.desc(), tasks.c.position)
+    .limit(bindparam("most"))
+)
+_READY_WITHOUT = _READY.where(tasks.c.agent.not_in(bindparam("without", expanding=True)))
+
+
 def ready(
     tx: Transaction, execution: Execution, limit: int, without: Collection[str] = ()
 ) -> Sequence[Row[Any]]:
     """Tasks of the current phase that may be queued, in the order in which they should be."""
-    statement = (
-        select(
-            tasks.c.id,
-            tasks.c.key,
-            tasks.c.agent,
-            tasks.c.priority,
-            tasks.c.queued_at,
-            tasks.c.phase,
-        )
-        .where(
-            tasks.c.execution_id == execution.id, tasks.c.phase == execution.current_phase, READY
-        )
-        .order_by(tasks.c.priority.desc(), tasks.c.position)
-        .limit(limit)
-    )
+    wanted = {
+        "of_execution": execution.id,
+        "of_phase": execution.current_phase,
+        "most": limit,
+    }
     if without:
-        statement = statement.where(tasks.c.agent.not_in(list(without)))
-    return tx.all(statement)
+        return tx.all(_READY_WITHOUT, {**wanted, "without": list(without)})
+    return tx.all(_READY, wanted)
 
 
 def in_flight(tx: Transaction, execution_id: str) -> dict[str, int]:
@@ -77,32 +87,47 @@ def in_flight(tx: Transaction, execution_id: str) -> dict[str, int]:
     return {row.agent: row.n for row in tx.all(statement)}
 
 
+_STUCK = (
+    select(tasks.c.key, tasks.c.status)
+    .where(tasks.c.execution_id == bindparam("of_execution"), STUCK)
+    .order_by(tasks.c.key)
+)
+
+
 def stuck(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
     """Failed and cancelled tasks that nothing has replaced: what needs them can't go on."""
-    return tx.all(
-        select(tasks).where(tasks.c.execution_id == execution_id, STUCK).order_by(tasks.c.key)
-    )
+    return tx.all(_STUCK, {"of_execution": execution_id})
+
+
+_QUEUE = (
+    update(tasks)
+    .where(tasks.c.id.in_(bindparam("ids", expanding=True)), tasks.c.status == "waiting")
+    .values(status="queued", queued_at=bindparam("now"))
+)
 
 
 def queue(tx: Transaction, ids: Sequence[str]) -> None:
-    tx.run(
-        update(tasks)
-        .where(tasks.c.id.in_(ids), tasks.c.status == "waiting")
-        .values(status=TaskState.QUEUED, queued_at=tx.now)
-    )
+    tx.run(_QUEUE, {"ids": list(ids), "now": tx.now})
+
+
+_ACTIVATE = (
+    update(tasks)
+    .where(tasks.c.id.in_(bindparam("ids", expanding=True)), tasks.c.status == "queued")
+    .values(status="active", started_at=func.coalesce(tasks.c.started_at, bindparam("now")))
+)
 
 
 def activate(tx: Transaction, ids: Sequence[str]) -> int:
-    return tx.run(
-        update(tasks)
-        .where(tasks.c.id.in_(ids), tasks.c.status == "queued")
-        .values(status=TaskState.ACTIVE, started_at=func.coalesce(tasks.c.started_at, tx.now))
-    )
+    return tx.run(_ACTIVATE, {"ids": list(ids), "now": tx.now})
 
 
 _COMPLETE = (
     update(tasks)
-    .where(tasks.c.id == bindparam("task"), tasks.c.status.in_(("active", "integrating")))
+    .where(
+        tasks.c.id == bindparam("task"),
+        # Not IN: its list of parameters can't be expanded for many rows at once.
+        or_(tasks.c.status == "active", tasks.c.status == "integrating"),
+    )
     .values(
         status="completed",
         commit=bindparam("new_commit"),
@@ -141,28 +166,27 @@ def change(tx: Transaction, task_id: str, **values: Any) -> None:
     tx.run(update(tasks).where(tasks.c.id == task_id).values(**values))
 
 
-def _dependents(execution_id: str, keys: Sequence[str]) -> Any:
-    return select(task_needs.c.task_id).where(
-        task_needs.c.execution_id == execution_id, task_needs.c.need_key.in_(keys)
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_DEPENDENTS = select(task_needs.c.task_id).where(
+    task_needs.c.execution_id == bindparam("of_execution"), task_needs.c.need_key.in_(_KEYS)
+)
+_SHIFT_NEEDS = (
+    update(tasks)
+    .where(tasks.c.id.in_(_DEPENDENTS), tasks.c.status == "waiting")
+    .values(
+        needs_left=tasks.c.needs_left
+        + bindparam("by", type_=Integer)
+        * select(func.count())
+        .select_from(task_needs)
+        .where(task_needs.c.task_id == tasks.c.id, task_needs.c.need_key.in_(_KEYS))
+        .scalar_subquery()
     )
+)
 
 
 def shift_needs(tx: Transaction, execution_id: str, keys: Sequence[str], by: int) -> int:
     """Lower (-1) or raise (+1) the needs of the waiting tasks that need these keys; how many."""
-    met = (
-        select(func.count())
-        .select_from(task_needs)
-        .where(task_needs.c.task_id == tasks.c.id, task_needs.c.need_key.in_(keys))
-        .scalar_subquery()
-    )
-    return tx.run(
-        update(tasks)
-        .where(
-            tasks.c.id.in_(_dependents(execution_id, keys)),
-            tasks.c.status == "waiting",
-        )
-        .values(needs_left=tasks.c.needs_left + by * met)
-    )
+    return tx.run(_SHIFT_NEEDS, {"of_execution": execution_id, "keys": list(keys), "by": by})
 
 
 def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Sequence[Row[Any]]:
@@ -178,26 +202,32 @@ def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Seque
     )
 
 
+_WAITING_DEPENDENTS = (
+    select(tasks.c.id, tasks.c.key, tasks.c.agent, tasks.c.needs_left, task_needs.c.need_key)
+    .join(task_needs, task_needs.c.task_id == tasks.c.id)
+    .where(
+        task_needs.c.execution_id == bindparam("of_execution"),
+        task_needs.c.need_key.in_(_KEYS),
+        tasks.c.status == "waiting",
+    )
+    .limit(1000)
+)
+
+
 def waiting_dependents(
     tx: Transaction, execution_id: str, keys: Sequence[str]
 ) -> Sequence[Row[Any]]:
     """The waiting tasks that need one of these keys, a row for each such need."""
     if not keys:
         return []
-    return tx.all(
-        select(tasks.c.id, tasks.c.key, tasks.c.agent, tasks.c.needs_left, task_needs.c.need_key)
-        .join(task_needs, task_needs.c.task_id == tasks.c.id)
-        .where(
-            task_needs.c.execution_id == execution_id,
-            task_needs.c.need_key.in_(keys),
-            tasks.c.status == "waiting",
-        )
-        .limit(1000)
-    )
+    return tx.all(_WAITING_DEPENDENTS, {"of_execution": execution_id, "keys": list(keys)})
+
+
+_BY_IDS = select(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def by_ids(tx: Transaction, ids: Iterable[str]) -> Sequence[Row[Any]]:
-    return tx.all(select(tasks).where(tasks.c.id.in_(list(ids))))
+    return tx.all(_BY_IDS, {"ids": list(ids)})
 
 
 def needs_of(tx: Transaction, task_id: str) -> list[str]:
@@ -205,12 +235,19 @@ def needs_of(tx: Transaction, task_id: str) -> list[str]:
     return [row.need_key for row in tx.all(statement.order_by(task_needs.c.need_key))]
 
 
-def count_open_in_phase(tx: Transaction, execution_id: str, phase: int, by: int) -> None:
-    tx.run(
-        update(phases)
-        .where(phases.c.execution_id == execution_id, phases.c.number == phase, phases.c.current)
-        .values(open_tasks=phases.c.open_tasks + by)
+_COUNT_OPEN = (
+    update(phases)
+    .where(
+        phases.c.execution_id == bindparam("of_execution"),
+        phases.c.number == bindparam("of_phase"),
+        phases.c.current,
     )
+    .values(open_tasks=phases.c.open_tasks + bindparam("by"))
+)
+
+
+def count_open_in_phase(tx: Transaction, execution_id: str, phase: int, by: int) -> None:
+    tx.run(_COUNT_OPEN, {"of_execution": execution_id, "of_phase": phase, "by": by})
 
 
 def count_open_in_milestone(tx: Transaction, execution_id: str, milestone: str, by: int) -> None:

@@ -1,16 +1,32 @@
 """Workflow versions: kept as written and as the validated model; an execution pins one."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, insert, select
 
-from conductor_app.domain.workflow import Workflow
+from conductor_app.catalog import AGENTS
+from conductor_app.domain.workflow import AgentSpec, Workflow
 from conductor_app.errors import NotFound
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import workflow_versions
 
 # A version never changes, so what was read once is read.
 _read: dict[str, Workflow] = {}
+KEPT = 64
+
+
+@lru_cache(maxsize=KEPT)
+def _agents(version: str) -> Mapping[str, AgentSpec]:
+    return MappingProxyType(_read[version].all_agents(AGENTS))
+
+
+def agents_of(tx: Transaction, version: str) -> Mapping[str, AgentSpec]:
+    """Every agent as this version of a workflow has it."""
+    of_version(tx, version)
+    return _agents(version)
 
 
 def of_version(tx: Transaction, version: str) -> Workflow:
@@ -20,7 +36,7 @@ def of_version(tx: Transaction, version: str) -> Workflow:
         )
         if model is None:
             raise NotFound(f"There is no workflow version {version[:12]} in this database.")
-        if len(_read) >= 64:
+        if len(_read) >= KEPT:
             _read.clear()
         _read[version] = Workflow.model_validate_json(model)
     return _read[version]
