@@ -62,6 +62,7 @@ class Repository:
 
         Raises NotARepository, InvalidLocation, GitMissing, and GitFailed for a remote that fails.
         """
+        home = home.resolve()
         if location.is_url(location_):
             git = location.mirror(location_, home)
             return Repository(location_, home, git, git, RemoteRefs(git, location_))

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from workers import crash
-from workers.git.errors import EmptyRepository, GitFailed, NotARepository, UnknownRevision
+from workers.git.errors import (
+    EmptyRepository,
+    GitFailed,
+    GitMissing,
+    NotARepository,
+    UnknownRevision,
+)
+from workers.git.program import _trusted_directories
 from workers.sandbox import Sandbox, SandboxUnavailable
 from workers.workspace import Repository, attempt_ref, kept_ref
 
@@ -190,6 +197,39 @@ def test_places_that_are_no_repository_say_the_way_out(tmp_path: Path, project: 
         Repository.open(str(project), tmp_path).resolve("--all")
     with pytest.raises(GitFailed):
         Repository.open(f"file://{tmp_path}/missing.git", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_a_repository_of_another_user_must_be_trusted(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (project, *project.rglob("*")):
+        os.chown(path, 65534, 65534)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _trusted_directories.cache_clear()
+    with pytest.raises(NotARepository, match=r"another user.*safe\.directory"):
+        Repository.open(str(project), tmp_path / "home")
+    git(tmp_path, "config", "--global", "--add", "safe.directory", str(project))
+    _trusted_directories.cache_clear()
+    assert Repository.open(str(project), tmp_path / "home").resolve("HEAD")
+    _trusted_directories.cache_clear()
+
+
+def test_a_machine_without_git_says_so(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitMissing, match="install git"):
+        Repository.open(str(project), tmp_path / "home")
+
+
+def test_places_may_be_given_relative(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository = Repository.open("project", Path("home"))
+    with repository.worktree("A1", repository.resolve("HEAD")) as worktree:
+        assert worktree.path == tmp_path / "home" / "worktrees" / "A1"
 
 
 def test_an_attempt_that_is_tried_again_starts_clean(repository: Repository) -> None:

@@ -77,7 +77,8 @@ def _not_a_repository(path: Path, said: str) -> NotARepository:
     if "dubious ownership" in said:
         return NotARepository(
             f"{path} belongs to another user, so git refuses to work there. Run Conductor as the "
-            f"repository's owner, or give the directory to the user that runs it."
+            "repository's owner, or, if you trust its owner: "
+            f"`git config --global --add safe.directory {path}`, then restart the workers."
         )
     return NotARepository(
         f"{path} is not a git repository. Make it one: `git init`, then commit what is there "

@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from workers.git.errors import GitFailed, GitMissing
@@ -97,11 +98,10 @@ def execute(
     seconds: float = LOCAL_SECONDS,
 ) -> Answer:
     """One run of git. Raises GitMissing, and GitFailed when it takes longer than `seconds`."""
-    settings = [part for setting in SETTINGS for part in ("-c", setting)]
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     try:
         done = subprocess.run(
-            ["git", "--no-pager", *settings, *arguments],
+            ["git", "--no-pager", *_settings(), *arguments],
             cwd=cwd,
             env={**inherited, **ENVIRONMENT, **variables},
             input=text.encode("utf-8", "surrogateescape") if text is not None else None,
@@ -119,6 +119,26 @@ def execute(
     except subprocess.TimeoutExpired as error:
         raise GitFailed(f"git {arguments[0]} was stopped after {seconds:g} s.") from error
     return Answer(done.returncode, _decode(done.stdout), _decode(done.stderr))
+
+
+def _settings() -> list[str]:
+    trusted = (f"safe.directory={place}" for place in _trusted_directories())
+    return [part for setting in (*SETTINGS, *trusted) for part in ("-c", setting)]
+
+
+@cache
+def _trusted_directories() -> tuple[str, ...]:
+    """Repositories of other users that the operator has told git to trust: all that is taken from
+    the operator's own configuration."""
+    asked = subprocess.run(
+        ["git", "config", "--get-all", "safe.directory"],
+        cwd=os.path.sep,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return tuple(asked.stdout.splitlines())
 
 
 def failure(arguments: tuple[str, ...], answer: Answer) -> GitFailed:
