@@ -14,7 +14,7 @@ READY_PATH = "/api/v1/health/ready"
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 # A program that ends this often right after its start has something wrong with it.
-EARLY_ENDS_ALLOWED = 2
+ENDS_ALLOWED = 2
 LOG_LINES_SHOWN = 12
 
 Progress = Callable[[dict[str, ProgramState]], None]
@@ -25,18 +25,19 @@ def wait_until_ready(
 ) -> None:
     """Return once every program runs and the API is ready. Raises StackProblem."""
     deadline = time.monotonic() + seconds
-    early_ends: dict[str, set[int]] = defaultdict(set)
+    ends: dict[str, set[int]] = defaultdict(set)
     while True:
         states = stack.supervisor().states()
         progress(states)
         if all(state.runs for state in states.values()) and is_ready(stack):
             return
-        for state in filter(lambda state: state.ended, states.values()):
-            early_ends[state.name].add(state.stopped)
-            if len(early_ends[state.name]) > EARLY_ENDS_ALLOWED:
-                raise StackProblem(_ends_again_and_again(stack, state))
-            if state.problem and state.stopped == 0:
+        for state in states.values():
+            if state.problem and not state.stopped:
                 raise StackProblem(f"`{state.name}` can't be started: {state.problem}.")
+            # Seen by their times: a program that ends may run again before we look.
+            ends[state.name] |= {state.stopped} - {0}
+            if len(ends[state.name]) > ENDS_ALLOWED:
+                raise StackProblem(_ends_again_and_again(stack, state))
         if time.monotonic() > deadline:
             raise StackProblem(_not_ready(stack, states, seconds))
         time.sleep(POLL_SECONDS)
