@@ -105,6 +105,11 @@ def test_a_signal_that_ended_it_is_named(sandbox: Sandbox, cwd: Path) -> None:
         assert (result.exit_code, result.killed_by) == (None, "SIGSEGV")
 
 
+def test_signals_have_their_usual_effect(sandbox: Sandbox, cwd: Path) -> None:
+    result = sandbox.run(["sh", "-c", "yes | head -n 1"], cwd=cwd)
+    assert result.output == "y\n"
+
+
 def test_the_environment_is_clean(
     sandbox: Sandbox, cwd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

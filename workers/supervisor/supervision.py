@@ -47,6 +47,7 @@ class Supervision:
     def run(self) -> dict[str, Any]:
         """The command's exit code, minus the signal's number when one ended it; who killed it."""
         processes.adopt_orphans()
+        _restore_signals()
         self._limit_resources()
         os.mkdir(self._order["private"], 0o700)
         os.chdir(self._order["cwd"])
@@ -124,6 +125,12 @@ class Supervision:
         if sum(map(processes.resident, pids)) > self._limits["memory_mb"] << 20:
             return "memory"
         return None
+
+
+def _restore_signals() -> None:
+    """Python ignores these, and what it starts would too: `yes | head` must end without a word."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _read_line(descriptor: int) -> bytes:
