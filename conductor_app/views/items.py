@@ -162,7 +162,8 @@ def usage_of(attempts: Iterable[Row[Any]]) -> Item:
     for row in attempts:
         for name in counted:
             sums[name] += getattr(row, name)
-    return {**sums, "cost_usd": usd(sums.pop("cost_nano_usd"))}
+    cost = sums.pop("cost_nano_usd")
+    return {**sums, "cost_usd": usd(cost)}
 
 
 def check(row: Row[Any]) -> Item:

@@ -86,7 +86,7 @@ def _working(tries: Sequence[Row[Any]]) -> float:
 
 def _retries(tries: Sequence[Row[Any]]) -> int:
     """Attempts beyond the first; those that a draining worker gave back don't count."""
-    return max(0, sum(each.status != "released" for each in tries) - 1)
+    return max(0, len([each for each in tries if each.status != "released"]) - 1)
 
 
 def _phase(known: Figures, found: Reported, spec: PhaseSpec) -> Item:

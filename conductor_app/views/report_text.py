@@ -86,7 +86,7 @@ def tokens(usage: Item) -> str:
     )
 
 
-def _phase(phase: Item) -> list[str | Sequence[str]]:
+def _phase(phase: Item) -> Sequence[str | Sequence[str]]:
     title = f"## Phase {phase['number']}: {text(phase['name'])}"
     if not phase["inside"]:
         return [title, "Not part of this execution."] + (
@@ -114,7 +114,8 @@ def _phase(phase: Item) -> list[str | Sequence[str]]:
 
 
 def _milestone(milestone: Item) -> list[str]:
-    at = f" (judged at {code(milestone['judged_commit'][:12])})" * bool(milestone["judged_commit"])
+    commit = milestone["judged_commit"]
+    at = f" (judged at {code(commit[:12])})" if commit else ""
     line = f"- {mark(milestone['status'])} **{text(milestone['name'])}** {milestone['status']}{at}"
     return [line, *[f"  - {check(each)}" for each in milestone["checks"]]]
 
@@ -172,8 +173,8 @@ def _agent(name: str, each: Item) -> tuple[str, ...]:
 
 
 def error(each: Item) -> str:
-    where = f"Phase {each['phase']}" + f" - {shown(each['agent'])}" * bool(each["agent"])
-    return f"{each['created_at']} **{each['severity']}** {where}: {text(each['message'])}"
+    who = f" - {shown(each['agent'])}" if each["agent"] else ""
+    return f"{each['created_at']} **{each['severity']}** Phase {each['phase']}{who}: {text(each['message'])}"
 
 
 def lesson(each: Item) -> str:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from conductor_app.domain.states import ExecutionState, PhaseState, TaskState
+from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
 from conductor_app.store.database import Transaction
 from conductor_app.views import connectors
 from conductor_app.views.current import execution as find
-from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
 from conductor_app.views.units import iso, shown
 
 
