@@ -96,7 +96,8 @@ def celery_settings(settings: Settings) -> dict[str, object]:
         "worker_prefetch_multiplier": 1,
         "task_default_queue": "system",
         "task_send_sent_event": False,
-        "worker_send_task_events": True,
+        # Flower asks the workers for them while it runs; without it they cost a fifth of a no-op.
+        "worker_send_task_events": False,
         "worker_hijack_root_logger": False,
         "timezone": "UTC",
     }
