@@ -18,7 +18,7 @@ def command_status(invocation: Invocation, execution: str | None) -> None:
 
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
-        shown = status(tx, chosen.id, invocation.settings.connector or "replay")
+        shown = status(tx, chosen.id, _default_connector(invocation))
     for line in status_lines(shown):
         invocation.output.say(line)
     invocation.output.result(shown, "Orchestrator status")
@@ -31,7 +31,8 @@ def command_report(invocation: Invocation, execution: str | None) -> None:
     from conductor_app.views.report import markdown, report
 
     with reading(invocation.settings) as tx:
-        shown = report(tx, to_be_shown(tx, invocation, execution).id)
+        chosen = to_be_shown(tx, invocation, execution)
+        shown = report(tx, chosen.id, _default_connector(invocation))
     invocation.output.say(markdown(shown))
     invocation.output.result(shown, "Report")
 
@@ -106,6 +107,10 @@ def command_deploy(invocation: Invocation, execution: str | None, agent: str) ->
     """Make AGENT available to the execution and send out its ready tasks now."""
     name = agent.removeprefix("agent-")
     _ask(invocation, execution, f"orchestrator/deploy/{name}?execution={{id}}")
+
+
+def _default_connector(invocation: Invocation) -> str:
+    return invocation.settings.connector or "replay"
 
 
 def _ask(

@@ -97,8 +97,9 @@ class _Course:
         """Show what happens until the execution rests, then the report."""
         execution = follow(Watch(self.database, begun.execution_id, begun.seen), self.output)
         with self.database.read() as tx:
-            told = report(tx, execution.id)
-        for line in report_lines(told):
+            default = self.settings.connector or connectors.REPLAY
+            told = {**report(tx, execution.id, default), "repository": execution.location}
+        for line in report_lines(told, execution.location):
             self.output.say(line)
         if execution.status == ExecutionState.COMPLETED:
             self.output.result(told, "The run is complete.")

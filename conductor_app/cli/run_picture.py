@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from conductor_app.domain.states import TaskState
+from conductor_app.engine.figures import AT_WORK, Figures, figures
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import tasks
 from conductor_app.views import current
-from conductor_app.views.figures import AT_WORK, Figures, figures
 
 
 @dataclass(frozen=True)

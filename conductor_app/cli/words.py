@@ -1,10 +1,13 @@
 """Events of an execution as lines for people: an icon and a sentence; most events have none."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row
+if TYPE_CHECKING:
+    from sqlalchemy import Row
 
 DONE, WORKING, WAITING, BAD, NOTE = "✅", "🔄", "⏳", "❌", "⚠️ "
 # What stands for the states of phases, milestones, tasks and verdicts of checks.

@@ -1,0 +1,123 @@
+"""The report at the end of a run, short enough for a terminal; `conductor report` has all of it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from conductor_app.cli.words import ICONS, NOTE, one_line
+from conductor_app.views.units import duration
+
+Item = Mapping[str, Any]
+SHORT_COMMIT = 8
+
+
+def report_lines(report: Item, repository: str) -> Iterator[str]:
+    """The lines for what `views.report` tells of an execution in the repository at this path."""
+    execution = report["execution"]
+    yield ""
+    yield f"{execution['title']}: {_outcome(execution)}"
+    for phase in report["phases"]:
+        if phase["inside"]:
+            yield ""
+            yield from _phase(phase)
+    yield from _mended(report)
+    yield from _commits(report)
+    yield ""
+    yield from _totals(report)
+    yield from _unrecorded(report)
+    yield from _ways_on(execution, repository)
+    yield ""
+
+
+def evidence(checks: Sequence[Item]) -> str:
+    """`4 checks passed, 1 skipped (docker is not on PATH)`."""
+    counts = Counter(check["verdict"] for check in checks)
+    if not checks:
+        return "its tasks are complete"
+    told = [f"{counts['passed']} check{'s' * (counts['passed'] != 1)} passed"]
+    for verdict in ("failed", "skipped"):
+        reasons = [one_line(each["message"], 80) for each in checks if each["verdict"] == verdict]
+        if reasons:
+            told.append(f"{len(reasons)} {verdict} ({'; '.join(dict.fromkeys(reasons))})")
+    return ", ".join(told)
+
+
+def _outcome(execution: Item) -> str:
+    if execution["status"] == "completed":
+        return f"complete up to phase {execution['target_phase']}{_labelled(execution)}"
+    why = execution["reason_detail"] or execution["reason"]
+    return f"{execution['status']} in phase {execution['current_phase']}{_labelled(execution)}" + (
+        f"\n{NOTE} {why}" if why else ""
+    )
+
+
+def _labelled(execution: Item) -> str:
+    return " (replay)" if execution["replay"] else ""
+
+
+def _phase(phase: Item) -> Iterator[str]:
+    took = f" · {duration(phase['seconds'])}" if phase["seconds"] is not None else ""
+    yield f"{ICONS[phase['status']]} Phase {phase['number']}  {phase['name']}{took}"
+    for milestone in phase["milestones"]:
+        icon = ICONS[milestone["status"]]
+        shown = f": {evidence(milestone['checks'])}" if milestone["status"] == "completed" else (
+            f": {milestone['status']}"
+        )  # fmt: skip
+        yield f"   {icon} {milestone['name']}{shown}"
+    for name in ("exit_criteria", "tests"):
+        if phase[name]:
+            icon = ICONS["failed" if _any_failed(phase[name]) else "passed"]
+            yield f"   {icon} {name.capitalize().replace('_', ' ')}: {evidence(phase[name])}"
+
+
+def _any_failed(checks: Sequence[Item]) -> bool:
+    return any(check["verdict"] == "failed" for check in checks)
+
+
+def _mended(report: Item) -> Iterator[str]:
+    """Attempts that failed, and what became of their tasks."""
+    lines = [
+        f"   {NOTE} {task['key']}, attempt {attempt['number']}: "
+        f"{one_line(attempt['error_message'] or attempt['status'])}"
+        + (" (mended by a later attempt)" if task["status"] == "completed" else "")
+        for phase in report["phases"]
+        for task in phase["tasks"]
+        for attempt in task["attempts"]
+        if attempt["status"] in ("failed", "lost")
+    ]
+    if lines:
+        yield from ("", "Attempts that failed", *lines)
+
+
+def _commits(report: Item) -> Iterator[str]:
+    if report["commits"]:
+        yield from ("", f"Commits on {report['execution']['branch']}")
+    for commit in report["commits"]:
+        yield f"   {commit['commit'][:SHORT_COMMIT]}  {commit['task']}  {commit['title']}"
+
+
+def _totals(report: Item) -> Iterator[str]:
+    totals, usage = report["totals"], report["totals"]["usage"]
+    labelled = ", as recorded; nothing was spent" if report["execution"]["replay"] else ""
+    yield f"Tasks     {totals['tasks'].get('completed', 0)} of {totals['tasks']['total']} completed"
+    yield f"Attempts  {totals['attempts']}, of which {totals['retries']} retries"
+    yield f"Time      {duration(report['execution']['seconds'])}"
+    yield (f"Tokens    {usage['input_tokens']:,} in, {usage['output_tokens']:,} out{labelled}")
+    yield f"Cost      {usage['cost_usd']} USD{_labelled(report['execution'])}"
+
+
+def _unrecorded(report: Item) -> Iterator[str]:
+    missing = [
+        f"{phase['number']} ({phase['name']})"
+        for phase in report["phases"]
+        if not phase["recorded"]
+    ]
+    if report["execution"]["replay"] and missing:
+        yield f"Not done  No recording of phases {', '.join(missing)}; they need a model"
+
+
+def _ways_on(execution: Item, repository: str) -> Iterator[str]:
+    if repository:
+        yield f"Result    {repository}, branch {execution['branch']}"
+        yield f"Look      git -C {repository} log --stat {execution['branch']}"
+    yield f"Details   conductor report --execution {execution['id']}"

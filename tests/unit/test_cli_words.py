@@ -1,0 +1,200 @@
+"""Events and statuses in the words that people read."""
+
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from conductor_app.cli.status_words import status_lines
+from conductor_app.cli.times import clock, moment
+from conductor_app.cli.words import ICONS, one_line, sentence_of
+from conductor_app.domain.states import MilestoneState, PhaseState, TaskState, Verdict
+
+# Document 000's example, whose times are local.
+EXAMPLE = """\
+🎭 Orchestrator Status
+============================================================
+
+Current Phase: 3 - Real-time Collaboration
+Completed Phases: [0, 1, 2]
+Active Agents: [agent-realtime, agent-test]
+
+Milestones:
+  ✅ WebSocket Server
+  ✅ Presence Tracking
+  🔄 Commenting System
+  ⏳ Live Updates
+  ⏳ Real-time Tests
+  ⏳ Load Testing
+
+Tasks:
+  Completed: 47
+  Active: 2
+  Waiting: 4
+  Failed: 0
+
+Started: 9/30/2025, 8:00:00 AM
+Last Updated: 9/30/2025, 12:34:56 PM
+"""
+STATUS: dict[str, Any] = {
+    "currentPhase": {"number": 3, "name": "Real-time Collaboration", "progress": 0.4},
+    "completedPhases": [0, 1, 2],
+    "activeAgents": ["agent-realtime", "agent-test"],
+    "milestones": [
+        {"name": "WebSocket Server", "status": "completed"},
+        {"name": "Presence Tracking", "status": "completed"},
+        {"name": "Commenting System", "status": "validating"},
+        {"name": "Live Updates", "status": "pending"},
+        {"name": "Real-time Tests", "status": "pending"},
+        {"name": "Load Testing", "status": "pending"},
+    ],
+    "completedTasks": 47,
+    "activeTasks": 2,
+    "waitingTasks": 4,
+    "failedTasks": 0,
+    "startedAt": "2025-09-30T08:00:00.000Z",
+    "lastUpdated": "2025-09-30T12:34:56.000Z",
+    "executionId": "01K",
+    "status": "running",
+    "reason": None,
+    "reasonDetail": None,
+    "overallProgress": 0.675,
+    "targetPhase": 5,
+    "eta": "2025-09-30T14:00:00.000Z",
+    "connector": "replay",
+}
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_status_looks_as_in_document_000() -> None:
+    lines = "\n".join(status_lines(STATUS))
+    assert lines.startswith(EXAMPLE)
+
+
+def test_status_says_what_the_document_leaves_out() -> None:
+    beyond = "\n".join(status_lines(STATUS)).removeprefix(EXAMPLE)
+    assert "Execution: 01K is running" in beyond
+    assert "67.5%" in beyond
+    assert "Connector: replay (recorded turns, written by people)" in beyond
+
+
+def test_status_of_a_paused_execution_gives_the_reason() -> None:
+    paused = {
+        **STATUS,
+        "status": "paused",
+        "reason": "person",
+        "reasonDetail": "Lunch.",
+        "eta": None,
+    }
+    lines = "\n".join(status_lines(paused))
+    assert "Execution: 01K is paused: Lunch." in lines
+    assert "Estimated" not in lines
+
+
+@pytest.mark.parametrize(
+    ("iso", "words"),
+    [
+        ("2025-09-30T00:05:09Z", "9/30/2025, 12:05:09 AM"),
+        ("2025-12-01T12:00:00Z", "12/1/2025, 12:00:00 PM"),
+        ("2025-12-01T23:59:59.999Z", "12/1/2025, 11:59:59 PM"),
+        (None, "not yet"),
+    ],
+)
+def test_moments(iso: str | None, words: str) -> None:
+    assert moment(iso) == words
+
+
+def test_clock() -> None:
+    assert clock(1_759_219_200_000) == "08:00:00"
+
+
+@pytest.mark.parametrize("states", [MilestoneState, PhaseState, TaskState, Verdict])
+def test_every_state_has_an_icon(states: Any) -> None:
+    assert {str(state) for state in states} <= set(ICONS)
+
+
+def event(kind: str, before: str, after: str, **facts: Any) -> Any:
+    move = {"kind": kind, "id": "x", "from": before, "to": after}
+    return SimpleNamespace(at=1, payload={**facts, "move": move})
+
+
+def told(event: Any, attempt: Any = None) -> str | None:
+    sentence = sentence_of(event, attempt)
+    return str(sentence) if sentence else None
+
+
+def attempt(status: str, number: int = 1, kind: str = "CHECK_FAILED") -> Any:
+    message = "Check `tests`\nexit code 1"
+    return SimpleNamespace(status=status, number=number, error_kind=kind, error_message=message)
+
+
+def test_a_task_that_starts() -> None:
+    begins = event("task", "queued", "active", key="0/schema", agent="models", number=1)
+    assert told(begins) == "🔄 0/schema started by agent-models"
+    again = event("task", "queued", "active", key="0/schema", agent="models", number=2)
+    assert told(again) == "🔄 0/schema started by agent-models, attempt 2"
+
+
+def test_a_task_that_is_complete_names_its_commit() -> None:
+    done = event(
+        "task",
+        "integrating",
+        "completed",
+        key="0/schema",
+        agent="models",
+        commit="0123456789abcdef",
+    )
+    assert told(done) == "✅ 0/schema is complete (01234567)"
+    without = event("task", "active", "completed", key="0/schema", agent="models", commit=None)
+    assert told(without) == "✅ 0/schema is complete"
+
+
+def test_a_failed_attempt_that_is_tried_again_says_why() -> None:
+    again = event("task", "active", "queued", key="1/crud-api")
+    assert told(again, attempt("failed")) == (
+        "⚠️  1/crud-api: attempt 1 failed (CHECK_FAILED: Check `tests` exit code 1); "
+        "it is tried again"
+    )
+    assert "worker of attempt 2 was lost" in (told(again, attempt("lost", 2)) or "")
+    assert "given back" in (told(again, attempt("released")) or "")
+
+
+def test_a_conflict_and_a_failure_for_good() -> None:
+    conflict = event("task", "integrating", "queued", key="1/a")
+    assert "did not fit the branch" in (told(conflict, attempt("succeeded")) or "")
+    lost = event("task", "active", "failed", key="1/a")
+    assert told(lost, attempt("failed")) == ("❌ 1/a failed for good: Check `tests` exit code 1")
+
+
+def test_milestones_and_phases() -> None:
+    assert told(event("milestone", "validating", "completed", name="CRUD")) == (
+        "✅ Milestone CRUD is complete"
+    )
+    assert "opened again" in (told(event("milestone", "validating", "pending", name="CRUD")) or "")
+    phase = {"number": 1, "name": "Core"}
+    assert told(event("phase", "pending", "in_progress", **phase)) == "🔄 Phase 1 (Core) begins"
+    assert told(event("phase", "validating", "completed", **phase)) == (
+        "✅ Phase 1 (Core) is complete"
+    )
+    assert "mend" in (told(event("phase", "validating", "in_progress", **phase)) or "")
+
+
+def test_what_deserves_no_line() -> None:
+    assert told(event("task", "waiting", "queued", key="0/a")) is None
+    assert told(event("job", "queued", "active")) is None
+    assert told(SimpleNamespace(at=1, payload={"created": {}})) is None
+
+
+def test_a_long_reason_is_cut() -> None:
+    assert one_line("a  b\nc") == "a b c"
+    assert one_line("x" * 30, 10) == "xxxxxxx..."
