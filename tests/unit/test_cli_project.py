@@ -1,0 +1,118 @@
+"""Which project is meant, and what a run must know of its repository."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conductor_app.cli import project, run_project
+from conductor_app.cli.repository import NotARepository, require_repository, uncommitted
+from conductor_app.errors import EnvironmentProblem
+
+
+def git(path: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "-C", str(path), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "work"
+    path.mkdir()
+    git(path, "init", "--quiet")
+    (path / "kept.txt").write_text("kept\n")
+    git(path, "add", ".")
+    git(path, "commit", "--quiet", "-m", "Start")
+    return path
+
+
+def mark(directory: Path) -> Path:
+    (directory / ".conductor").mkdir(parents=True)
+    (directory / ".conductor" / "conductor.yml").touch()
+    return directory
+
+
+def test_the_nearest_mark_goes_before_the_repository_around(tmp_path: Path) -> None:
+    marked = mark(tmp_path / "outer")
+    inner = marked / "repository" / "src"
+    inner.mkdir(parents=True)
+    (marked / "repository" / ".git").mkdir()
+    assert project.marked_directory(inner) == marked
+    assert project.directory_around(inner) == marked
+
+
+def test_without_a_mark_the_repository_around_is_meant(repository: Path) -> None:
+    inner = repository / "src" / "deep"
+    inner.mkdir(parents=True)
+    assert project.marked_directory(inner) is None
+    assert project.directory_around(inner) == repository
+
+
+def test_a_repository_with_a_commit_is_accepted(repository: Path) -> None:
+    assert require_repository(repository) == repository.resolve()
+
+
+def test_what_is_no_repository_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(NotARepository, match="There is no directory"):
+        require_repository(tmp_path / "missing")
+    with pytest.raises(NotARepository, match=r"is not a git repository.*git -C .* init"):
+        require_repository(tmp_path)
+
+
+def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    with pytest.raises(NotARepository, match=r"has no commit yet.*commit -m Start"):
+        require_repository(tmp_path)
+
+
+def test_a_part_of_a_repository_is_refused_and_the_whole_named(repository: Path) -> None:
+    part = repository / "src"
+    part.mkdir()
+    with pytest.raises(NotARepository, match=f"--project {repository}"):
+        require_repository(part)
+
+
+def test_a_missing_git_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EnvironmentProblem, match="git is not on PATH"):
+        require_repository(repository)
+
+
+def test_variables_of_a_git_hook_lead_nowhere_else(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert require_repository(repository) == repository.resolve()
+
+
+def test_uncommitted_work_is_listed_and_untouched(repository: Path) -> None:
+    assert uncommitted(repository) == []
+    assert run_project.warning_of(repository) is None
+    (repository / "kept.txt").write_text("changed\n")
+    (repository / "name with space").write_text("new\n")
+    assert sorted(uncommitted(repository)) == ["kept.txt", "name with space"]
+    warning = run_project.warning_of(repository)
+    assert warning and "2 files" in warning and "kept.txt" in warning
+    assert (repository / "kept.txt").read_text() == "changed\n"
+
+
+def test_of_many_uncommitted_files_some_are_named(repository: Path) -> None:
+    for number in range(7):
+        (repository / f"{number}.txt").touch()
+    assert "and 2 more" in (run_project.warning_of(repository) or "")
+
+
+def test_run_takes_the_named_directory_then_the_marked_one_then_none(
+    repository: Path, tmp_path: Path
+) -> None:
+    assert run_project.chosen_directory(repository, tmp_path) == repository.resolve()
+    assert run_project.chosen_directory(None, repository) is None
+    mark(repository)
+    assert run_project.chosen_directory(None, repository) == repository.resolve()
+
+
+def test_fresh_repositories_are_numbered_beside_the_data_directory(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    first, second = run_project.fresh_directory(home), run_project.fresh_directory(home)
+    assert [first, second] == [tmp_path / "home-demo-1", tmp_path / "home-demo-2"]
+    assert require_repository(second) == second
