@@ -5,15 +5,20 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, jsonify
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from conductor_app.api.requests import LARGEST_BODY
-from conductor_app.errors import ConductorError, InvalidInput, NotFound
+from conductor_app.errors import ConductorError, InvalidInput, NotFound, Refused
 
 DATABASE_AWAY = (
     "The database does not answer. Whether the last request took effect is not known: send it "
     "again with the same Idempotency-Key. `conductor doctor` says what is wrong."
+)
+
+AT_THE_SAME_TIME = (
+    "Somebody else changed the same thing at the same moment, and nothing was done for this "
+    "request. Send it again."
 )
 
 
@@ -85,6 +90,8 @@ def _database_failure(error: DBAPIError) -> Response:
     if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
         current_app.logger.error("The database does not answer: %s", type(error.orig).__name__)
         return _failure(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", DATABASE_AWAY)
+    if isinstance(error, IntegrityError):
+        return _failure(HTTPStatus.CONFLICT, Refused.code, AT_THE_SAME_TIME)
     return _unexpected(error)
 
 

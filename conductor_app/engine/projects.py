@@ -21,7 +21,10 @@ class NotARepository(InvalidInput):
 def create(
     tx: Transaction, location: str, name: str | None = None, settings: dict[str, Any] | None = None
 ) -> Row[Any]:
-    """Take a path or URL on; raises Refused when it is a project already, or the name is taken."""
+    """Take a path or URL on; one that was archived under this name comes back.
+
+    Raises Refused when it is a project already, or the name is taken.
+    """
     place = settled_location(location)
     known = projects.at(tx, place)
     if known is not None:
@@ -29,7 +32,11 @@ def create(
     chosen = name or name_of(place)
     if name is not None:
         _refuse_taken(tx, chosen)
-    return projects.add(tx, chosen, place, settings)
+    before = projects.archived(tx, place, chosen)
+    if before is None:
+        return projects.add(tx, chosen, place, settings)
+    projects.change(tx, before.id, archived_at=None, settings=settings or before.settings)
+    return projects.get(tx, before.id)
 
 
 def find(tx: Transaction, wanted: str) -> Row[Any]:

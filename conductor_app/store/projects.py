@@ -32,6 +32,16 @@ def at(tx: Transaction, location: str) -> Row[Any] | None:
     )
 
 
+def archived(tx: Transaction, location: str, name: str) -> Row[Any] | None:
+    return tx.first(
+        select(projects).where(
+            projects.c.location == location,
+            projects.c.name == name,
+            projects.c.archived_at.is_not(None),
+        )
+    )
+
+
 def named(tx: Transaction, name: str) -> Sequence[Row[Any]]:
     """The projects of this name that are not archived."""
     return tx.all(
