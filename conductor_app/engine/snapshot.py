@@ -13,16 +13,29 @@ from conductor_app.store.tables import executions, progress
 
 def snapshot(tx: Transaction, execution_id: str) -> bool:
     """Record how far the execution is, if that has changed; whether it was recorded."""
+    known = _changed(tx, execution_id)
+    if known is None:
+        return False
+    records.add_progress(tx, execution_id, **_values(known), eta=known.eta(tx.now))
+    return True
+
+
+def due(tx: Transaction, execution_id: str) -> bool:
+    """Whether there is something to record; asked first, so that a tick need not write."""
+    return _changed(tx, execution_id) is not None
+
+
+def _changed(tx: Transaction, execution_id: str) -> Figures | None:
+    """The figures, when they are not those of the last snapshot."""
     execution = tx.first(select(executions).where(executions.c.id == execution_id))
     if execution is None or execution.started_at is None:
-        return False
+        return None
     known = figures(tx, execution)
-    values = _values(known)
     last = _last(tx, execution_id)
-    if last is not None and all(getattr(last, name) == value for name, value in values.items()):
-        return False
-    records.add_progress(tx, execution_id, **values, eta=known.eta(tx.now))
-    return True
+    same = last is not None and all(
+        getattr(last, name) == value for name, value in _values(known).items()
+    )
+    return None if same else known
 
 
 def _values(known: Figures) -> dict[str, Any]:

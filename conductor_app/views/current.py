@@ -29,13 +29,13 @@ def current_execution(tx: Transaction, project_id: str | None = None) -> Row[Any
     Without a project there must be only one that has any: raises Ambiguous with the list
     (details `executions`) or NotFound.
     """
-    return _only(_newest_of_each(tx, project_id, *UNFINISHED), "nothing is running")
+    return _only(newest_of_each(tx, project_id, *UNFINISHED), "nothing is running")
 
 
 def last_execution(tx: Transaction, project_id: str | None = None) -> Row[Any]:
     """The current execution; when there is none, the one that ended last. Raises as that does."""
-    found = _newest_of_each(tx, project_id, *UNFINISHED)
-    return _only(found or _newest_of_each(tx, project_id), "nothing was started yet")
+    found = newest_of_each(tx, project_id, *UNFINISHED)
+    return _only(found or newest_of_each(tx, project_id), "nothing was started yet")
 
 
 def _selected() -> Select[Any]:
@@ -44,10 +44,10 @@ def _selected() -> Select[Any]:
     ).join(projects, projects.c.id == executions.c.project_id)
 
 
-def _newest_of_each(
+def newest_of_each(
     tx: Transaction, project_id: str | None, *conditions: ColumnElement[bool]
 ) -> Sequence[Row[Any]]:
-    """The newest execution of each project, or of the one that is named."""
+    """The newest execution, of those meant, of each project or of the one that is named."""
     newest = select(func.max(executions.c.id)).where(*conditions).group_by(executions.c.project_id)
     if project_id is not None:
         newest = newest.where(executions.c.project_id == project_id)

@@ -29,6 +29,8 @@ RECENT_LESSONS = 5
 RECENT_ERRORS = 10
 # Tasks that are named one by one; the others are counted.
 TASKS_NAMED = 50
+# How long the processors are watched, in seconds.
+CPU_MEASURED = 0.05
 
 
 def dashboard(
@@ -64,7 +66,7 @@ def _execution(tx: Transaction, row: Row[Any], default_connector: str) -> Item:
 
 
 def _health(tx: Transaction) -> Item:
-    """The pool and this machine: `uptime` (s) of the oldest worker, load as a share of the cores.
+    """The pool and this machine: `uptime` (s) of the oldest worker, shares in use.
 
     `status` is healthy, or idle without any worker: nothing can move then.
     """
@@ -79,7 +81,7 @@ def _health(tx: Transaction) -> Item:
             "total_bytes": memory.total,
             "used": round(memory.percent / 100, 4),
         },
-        "cpu": round(psutil.getloadavg()[0] / (psutil.cpu_count() or 1), 4),
+        "cpu": round(psutil.cpu_percent(CPU_MEASURED) / 100, 4),
         "connections": len(workers),
         "slots": sum(row.slots for row in workers),
     }

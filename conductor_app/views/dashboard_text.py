@@ -5,7 +5,7 @@ from typing import Any
 
 from conductor_app.views.markdown import code, document, listed, table, text
 from conductor_app.views.report_text import agents, error, lesson, mark
-from conductor_app.views.units import duration, percent
+from conductor_app.views.units import duration, percent, to_the_second
 
 Item = Mapping[str, Any]
 
@@ -27,11 +27,7 @@ def markdown(dashboard: Item) -> str:
         "## Active Agents",
         _agents(dashboard["active_agents"]),
         "## Recent Milestones",
-        [
-            f"- ✅ {each['completed_at']} {text(each['name'])} (phase {each['phase']})"
-            for each in dashboard["recent_milestones"]
-        ]
-        or NOTHING,
+        listed(_milestone(each) for each in dashboard["recent_milestones"]) or NOTHING,
         "## Tasks Overview",
         *_tasks(dashboard["tasks_overview"]),
         "## Recent Lessons",
@@ -56,7 +52,7 @@ def _execution(execution: Item) -> list[str]:
             f"Status: {mark(execution['status'])} {status}",
             f"Connector: {text(execution['connector'])}{replay}",
             f"Running for: {duration(execution['seconds'])}",
-            f"As of: {execution['shown_at']}",
+            f"As of: {to_the_second(execution['shown_at'])}",
         )
     )
 
@@ -88,6 +84,7 @@ def _current_phase(phase: Item) -> Sequence[str | list[str]]:
 
 def _overall(overall: Item) -> Sequence[str | list[str]]:
     left = overall["estimates"]["remaining_seconds"]
+    eta = to_the_second(overall["eta"]) if overall["eta"] else "unknown"
     return [
         bar(overall["progress"]),
         table(
@@ -103,7 +100,7 @@ def _overall(overall: Item) -> Sequence[str | list[str]]:
         ),
         listed(
             (
-                f"Estimated completion: {overall['eta'] or 'unknown'}",
+                f"Estimated completion: {eta}",
                 f"Work left on the critical path, by what earlier attempts took: {duration(left)}",
             )
         ),
@@ -113,6 +110,11 @@ def _overall(overall: Item) -> Sequence[str | list[str]]:
 def _agents(found: Sequence[Item]) -> list[str] | str:
     shown = {f"{'🔄 ' if each['active'] else ''}{each['agent']}": each for each in found}
     return agents(shown) or NOTHING
+
+
+def _milestone(each: Item) -> str:
+    at = to_the_second(each["completed_at"])
+    return f"{mark('completed')} {at} {text(each['name'])} (phase {each['phase']})"
 
 
 def _tasks(tasks: Item) -> Sequence[str | list[str]]:

@@ -1,10 +1,11 @@
 """A report as Markdown, for a terminal, a file or a pull request."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conductor_app.views.markdown import code, document, listed, table, text
-from conductor_app.views.units import duration, percent, shown
+from conductor_app.views.units import duration, percent, shown, to_the_second
 
 Item = Mapping[str, Any]
 
@@ -13,13 +14,16 @@ MARKS = {
     "passed": "✅",
     "failed": "❌",
     "skipped": "⏭️",
+    "running": "🔄",
     "active": "🔄",
     "integrating": "🔄",
     "in_progress": "🔄",
     "validating": "🔄",
+    "paused": "⏸️",
     "cancelled": "⏹️",
 }
 NOT_YET = "⏳"
+LONGEST_COMMAND = 100
 NOT_RECORDED = "Not recorded: no replay can do this phase; it needs a connector to a model."
 
 
@@ -69,7 +73,7 @@ def _header(report: Item) -> list[str]:
         ("Connector", text(execution["connector"])),
         ("Branch", code(execution["branch"])),
         ("Tip", code((execution["tip"] or "")[:12])),
-        ("Started", execution["started_at"] or "not yet"),
+        ("Started", to_the_second(execution["started_at"])),
         ("Took", duration(execution["seconds"])),
         ("Tasks", f"{totals['tasks']['total']}: {tasks}"),
         ("Attempts", f"{totals['attempts']}, of which {totals['retries']} retries"),
@@ -94,10 +98,11 @@ def _phase(phase: Item) -> Sequence[str | Sequence[str]]:
         )
     replayed = "replay" in phase["connectors"]
     done = f"{mark(phase['status'])} {phase['status']}, {percent(phase['progress'])}"
+    took = f", took {duration(phase['seconds'])}" if phase["seconds"] is not None else ""
     return [
         title,
         text(phase["goal"]),
-        f"{done}, {duration(phase['seconds'])}, by {text(', '.join(phase['connectors']))}",
+        f"{done}{took}, by {text(', '.join(phase['connectors']))}",
         NOT_RECORDED if replayed and not phase["recorded"] else "",
         "### Milestones" if phase["milestones"] else "",
         [line for each in phase["milestones"] for line in _milestone(each)],
@@ -125,7 +130,8 @@ def check(result: Item) -> str:
     facts = []
     if result["command"]:
         command = result["command"]
-        facts.append(code(command if isinstance(command, str) else " ".join(map(str, command))))
+        written = command if isinstance(command, str) else " ".join(map(str, command))
+        facts.append(code(textwrap.shorten(written, LONGEST_COMMAND, placeholder=" ...")))
     if result["exit_code"] is not None:
         facts.append(f"exit code {result['exit_code']}")
     if result["seconds"] is not None:
@@ -174,9 +180,11 @@ def _agent(name: str, each: Item) -> tuple[str, ...]:
 
 def error(each: Item) -> str:
     who = f" - {shown(each['agent'])}" if each["agent"] else ""
-    return f"{each['created_at']} **{each['severity']}** Phase {each['phase']}{who}: {text(each['message'])}"
+    where = f"**{each['severity']}** Phase {each['phase']}{who}"
+    return f"{to_the_second(each['created_at'])} {where}: {text(each['message'])}"
 
 
 def lesson(each: Item) -> str:
     impact = f" ({text(each['impact'])})" if each["impact"] else ""
-    return f"{each['timestamp']} *{each['category']}*: {text(each['description'])}{impact}"
+    learnt = f"*{each['category']}*: {text(each['description'])}{impact}"
+    return f"{to_the_second(each['timestamp'])} {learnt}"

@@ -23,6 +23,8 @@ ERRORS = 100
 def state(tx: Transaction, execution_id: str, default_connector: str = connectors.REPLAY) -> Item:
     """The document's fields with their names, then what it leaves out. Raises NotFound."""
     row = find(tx, execution_id)
+    # Read first: what happens meanwhile makes the state newer than it says, never older.
+    last = last_event(tx, row.id)
     known = figures(tx, row)
     now = status(tx, execution_id, default_connector)
     kept = ("executionId", "project", "workflow", "connector", "status", "reason", "reasonDetail")
@@ -44,7 +46,7 @@ def state(tx: Transaction, execution_id: str, default_connector: str = connector
         "errors": [_error(each) for each in _errors(tx, row.id)],
         **{name: now[name] for name in kept},
         "overallProgress": now["overallProgress"],
-        "lastEvent": last_event(tx, row.id),
+        "lastEvent": last,
     }
 
 

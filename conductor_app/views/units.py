@@ -17,6 +17,11 @@ def moment(at: int) -> str:
     return _written(at, "seconds")
 
 
+def to_the_second(written: str | None) -> str:
+    """A time that `iso` has written, without its milliseconds."""
+    return f"{written[:19]}Z" if written else "not yet"
+
+
 def _written(at: int, precision: str) -> str:
     time = _EPOCH + timedelta(milliseconds=at)
     return time.isoformat(timespec=precision).replace("+00:00", "Z")
