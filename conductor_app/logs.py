@@ -22,6 +22,11 @@ SENTENCES = {
 _logger = logging.getLogger("conductor")
 
 
+def debug(event: str, **facts: Any) -> None:
+    if _logger.isEnabledFor(logging.DEBUG):
+        _write(logging.DEBUG, event, facts)
+
+
 def info(event: str, **facts: Any) -> None:
     _write(logging.INFO, event, facts)
 

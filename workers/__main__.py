@@ -8,10 +8,11 @@ from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from conductor_app import bootstrap, logs
 from conductor_app.engine import queues
 from conductor_app.ids import new_id
-from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE
+from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, CeleryQueue
 from conductor_app.settings import Settings
 from workers import current
 from workers.process import WorkerProcess
+from workers.publisher import Publisher
 
 ROLES = ("agent", "system", "isolated")
 
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     logs.set_up()
     settings = Settings.load()
-    conductor = bootstrap.connect(settings)
+    broker = CeleryQueue(bootstrap.celery_app(settings))
+    conductor = bootstrap.connect(settings, Publisher(broker))
     names = chosen.queues.split(",") if chosen.queues else _queues(conductor, chosen.role)
     slots = chosen.slots or _slots(settings, chosen.role)
     _serve(conductor, chosen.role, names, slots)

@@ -42,7 +42,7 @@ class WorkerProcess:
         claimed = self._writer.claim(job_id)
         if claimed is None:
             return False
-        logs.info(
+        logs.debug(
             "job_claimed",
             kind=claimed.kind,
             name=claimed.task_key or claimed.job_id,
