@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from beat import projections
 from conductor_app import logs
 from conductor_app.bootstrap import Conductor
 from conductor_app.engine import queues, sweep
@@ -18,6 +19,7 @@ def tick(conductor: Conductor, holder: str) -> None:
         conductor.queue.consume(queue)
     for location in swept.lost_in:
         prune(conductor, location)
+    projections.refresh(conductor)
 
 
 def due(conductor: Conductor) -> None:
