@@ -184,7 +184,7 @@ def test_the_right_is_asked_again_after_a_lost_race(repository: Repository) -> N
     base = repository.tip(BRANCH)
     mine = attempt(repository, "A1", base, one="1")
     rival = attempt(repository, "A2", base, two="2")
-    answers = []
+    answers: list[bool] = []
 
     def still_valid() -> bool:
         """While it is asked for the first time, a rival is faster."""
@@ -333,8 +333,8 @@ def test_taking_back_some_commits_leaves_the_others(repository: Repository) -> N
     back = repository.revert_commits(BRANCH, [tips[0], tips[2]], "Take back", job)
     assert back == repository.tip(BRANCH)
     assert content(repository, "list") == numbers(99, "")
-    with repository.checkout(BRANCH) as files:
-        assert sorted(path.name for path in files.iterdir()) == ["b", "list"]
+    with repository.checkout(BRANCH) as checkout:
+        assert sorted(path.name for path in checkout.iterdir()) == ["b", "list"]
     assert repository.revert_commits(BRANCH, [tips[0], tips[2]], "Take back", job) == back
     assert repository.log(BRANCH, base)[0].trailers == job
 
