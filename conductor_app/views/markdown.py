@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 # What would format, link, quote or end a table's cell; a text is shown as it is.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|\x1b\[[0-9;]*m")
+# What a terminal would obey: escape sequences first, then any other control character.
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def text(value: object) -> str:

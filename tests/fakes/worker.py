@@ -36,7 +36,8 @@ class Dies:
 
 DIES = Dies()
 
-Scripted = Outcome | Dies | Callable[[Claim], Outcome]
+# None goes well, like everything that is not scripted.
+Scripted = Outcome | Dies | Callable[[Claim], Outcome] | None
 
 
 @dataclass
