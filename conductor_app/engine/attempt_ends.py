@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from conductor_app.domain import retry
 from conductor_app.domain.outcome import Failed, Succeeded
 from conductor_app.domain.states import AttemptState, JobState, TaskState
+from conductor_app.engine import requeue
 from conductor_app.engine.complete import Done, complete
 from conductor_app.engine.settle import settle
 from conductor_app.store import jobs, records, tasks, workflows
@@ -103,10 +104,9 @@ def _again(
     tx: Transaction, job: Row[Any], task: Row[Any], outcome: Failed, not_before: int
 ) -> None:
     jobs.requeue(tx, job, not_before=not_before, failures=job.failures + 1)
-    tasks.move(
+    requeue.back(
         tx,
         task,
-        TaskState.QUEUED,
         failures=task.failures + 1,
         notes=noted(task, outcome.kind, outcome.message, outcome.detail),
         error_kind=outcome.kind,
@@ -202,7 +202,7 @@ def released(tx: Transaction, job: Row[Any], attempt_id: str) -> list[str]:
         records.end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.RELEASED)])
         task = tasks.get(tx, job.task_id)
         assert task is not None
-        tasks.move(tx, task, TaskState.QUEUED)
+        requeue.back(tx, task)
     return []
 
 

@@ -48,11 +48,11 @@ def claim(
 ) -> dict[str, Claim]:
     """Take those of these jobs that may be taken now; the others are a quiet nothing."""
     open_executions = executions.lock_of_jobs(tx, job_ids)
-    rows = [
-        row
-        for row in jobs.get_all(tx, job_ids).values()
-        if _may_be_taken(row, open_executions[row.execution_id], tx.now)
-    ]
+    found = jobs.get_all(tx, job_ids).values()
+    rows = [row for row in found if _may_be_taken(row, open_executions[row.execution_id], tx.now)]
+    if len(rows) < len(found):
+        able = {row.id for row in rows}
+        _spend_hints(tx, [row for row in found if row.id not in able])
     if not rows:
         return {}
     by_task = _tasks(tx, [row.task_id for row in rows if row.kind == "attempt"])
@@ -67,6 +67,13 @@ def claim(
     }
     _begin_attempts(tx, [each for each in claims.values() if each.kind == "attempt"], worker_id)
     return claims
+
+
+def _spend_hints(tx: Transaction, refused: Sequence[Row[Any]]) -> None:
+    """A hint that came too early is gone: it takes no room any more, and the job's next is sent."""
+    waiting = [row.id for row in refused if row.status == JobState.QUEUED and row.hinted_at]
+    if waiting:
+        jobs.change(tx, waiting, hinted_at=None)
 
 
 def _may_be_taken(job: Row[Any], execution: Execution, now: int) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from conductor_app.domain.states import NEED_MET, MilestoneState, TaskState
+from conductor_app.engine import requeue
 from conductor_app.ids import new_id
 from conductor_app.store import jobs, phases, tasks
 from conductor_app.store.database import Transaction
@@ -23,7 +24,8 @@ def renew(
         if task.milestone:
             tasks.count_open_in_milestone(tx, execution.id, task.milestone, 1)
         _take_back_dependents(tx, execution, task)
-    if task.milestone:
+    # A milestone of an earlier phase was reached, whatever is mended now.
+    if task.milestone and task.phase == execution.current_phase:
         _reopen_milestone(tx, execution, task.milestone)
     return id_
 
@@ -70,12 +72,18 @@ def _take_back_dependents(tx: Transaction, execution: Execution, task: Row[Any])
     """What waits for this task, or is only queued, waits again; what already runs goes on."""
     for row in tasks.dependents(tx, execution.id, [task.key]):
         if row.status == TaskState.QUEUED:
-            jobs.park(tx, row.id)
-            tasks.move(tx, row, TaskState.WAITING)
+            requeue.wait(tx, row.id)
     tasks.shift_needs(tx, execution.id, [task.key], 1)
 
 
 def _reopen_milestone(tx: Transaction, execution: Execution, key: str) -> None:
     for row in phases.milestones_of(tx, execution.id):
         if row.key == key and row.status != MilestoneState.PENDING:
+            _void_checks(tx, execution, row.id)
             phases.move_milestone(tx, row, MilestoneState.PENDING, completed_at=None)
+
+
+def _void_checks(tx: Transaction, execution: Execution, milestone_id: str) -> None:
+    """A check run that is on its way judges work that is being replaced."""
+    running = jobs.open_of(tx, execution.id, "check")
+    jobs.cancel(tx, [job.id for job in running if job.payload.get("milestone_id") == milestone_id])

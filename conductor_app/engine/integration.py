@@ -7,7 +7,7 @@ from sqlalchemy import Row
 
 from conductor_app.domain.outcome import Conflicted, Failed, Integrated, Succeeded, Unreadable
 from conductor_app.domain.states import AttemptState, JobState, TaskState
-from conductor_app.engine import attempt_ends
+from conductor_app.engine import attempt_ends, requeue
 from conductor_app.engine.complete import complete
 from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE, agent_queue
@@ -121,7 +121,6 @@ def _again(tx: Transaction, execution: Execution, job: Row[Any], outcome: Failed
     if lost > spec.retry.max:
         return attempt_ends.lose(tx, execution, task, outcome, f"{lost} integrations failed")
     notes = attempt_ends.noted(task, outcome.kind, outcome.message, outcome.detail)
-    tasks.move(tx, task, TaskState.QUEUED, notes=notes)
     row = {
         "id": new_id(),
         "kind": "attempt",
@@ -137,4 +136,5 @@ def _again(tx: Transaction, execution: Execution, job: Row[Any], outcome: Failed
         "created_at": tx.now,
     }
     jobs.add(tx, [row])
+    requeue.back(tx, task, notes=notes)
     return [str(row["queue"])]

@@ -7,8 +7,9 @@ from sqlalchemy import Row
 
 from conductor_app.domain.outcome import Judged, Judgement
 from conductor_app.domain.states import JobState, MilestoneState, PhaseState, TaskState, Verdict
+from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine import generations
-from conductor_app.engine.settle import block, settle
+from conductor_app.engine.settle import being_mended, block_unproven, settle
 from conductor_app.store import jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
@@ -42,10 +43,14 @@ def _milestone(
         )
         return
     _tell(tx, execution, row.phase, bad, f"Milestone {row.name}")
+    if being_mended(tx, execution, (each.reopens for each in bad)):
+        # Another milestone's checks have opened it again: judged once more when that is done.
+        phases.move_milestone(tx, row, MilestoneState.PENDING)
+        return
     task = _to_reopen(tx, execution, row.phase, bad, row.key)
     if task is None or row.rounds >= _rounds_allowed(tx, execution, task):
         phases.move_milestone(tx, row, MilestoneState.FAILED)
-        block(tx, execution, _way_out(f"Milestone {row.name} fails its checks", bad, task))
+        block_unproven(tx, execution, f"Milestone {row.name} fails its checks{_named(bad)}")
         return
     phases.move_milestone(tx, row, MilestoneState.PENDING, rounds=row.rounds + 1)
     generations.renew(tx, execution, task, _notes(bad))
@@ -62,7 +67,7 @@ def _phase(tx: Transaction, execution: Execution, phase_id: str, bad: Sequence[J
     task = _to_reopen(tx, execution, row.number, bad, None)
     if task is None or row.rounds >= _rounds_allowed(tx, execution, task):
         phases.move(tx, row, PhaseState.IN_PROGRESS, verdict="failed")
-        block(tx, execution, _way_out(f"Phase {row.number} fails its checks", bad, task))
+        block_unproven(tx, execution, f"Phase {row.number} fails its checks{_named(bad)}")
         return
     phases.move(tx, row, PhaseState.IN_PROGRESS, rounds=row.rounds + 1)
     generations.renew(tx, execution, task, _notes(bad))
@@ -82,8 +87,7 @@ def _to_reopen(
     """The task that a failed check names, else the last integrated of the milestone or phase."""
     for each in bad:
         if each.reopens:
-            key = each.reopens if "/" in each.reopens else f"{phase}/{each.reopens}"
-            named = tasks.current(tx, execution.id, key)
+            named = tasks.current(tx, execution.id, full_key(phase, each.reopens))
             if named is not None and named.status == TaskState.COMPLETED:
                 return named
     done = [
@@ -121,9 +125,5 @@ def _notes(bad: Sequence[Judgement]) -> list[dict[str, Any]]:
     ]
 
 
-def _way_out(what: str, bad: Sequence[Judgement], task: Row[Any] | None) -> str:
-    names = "; ".join(f"{each.name}: {each.message}" for each in bad[:3])
-    return (
-        f"{what} ({names}). Way out: see `conductor report`, mend the cause, then "
-        "`conductor start` validates again, or `conductor rollback`."
-    )
+def _named(bad: Sequence[Judgement]) -> str:
+    return f" ({'; '.join(f'{each.name}: {each.message}' for each in bad[:3])})"

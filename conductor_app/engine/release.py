@@ -15,13 +15,15 @@ from conductor_app.store.executions import Execution
 BATCH = 1000
 
 
-def queue_ready(tx: Transaction, execution: Execution, inside: Collection[str] = ()) -> list[str]:
-    """Queue the ready tasks; the queues that got something to send.
+def queue_ready(
+    tx: Transaction, execution: Execution, phase: int, inside: Collection[str] = ()
+) -> list[str]:
+    """Queue the phase's ready tasks; the queues that got something to send.
 
     `inside` names tasks whose message the broker's chain carries already, because the link before
     them is being delivered right now.
     """
-    rows = _within_limits(tx, execution)
+    rows = _within_limits(tx, execution, phase)
     if not rows:
         return []
     ids = [row.id for row in rows]
@@ -55,10 +57,10 @@ def _job(
     }
 
 
-def _within_limits(tx: Transaction, execution: Execution) -> Sequence[Row[Any]]:
+def _within_limits(tx: Transaction, execution: Execution, phase: int) -> Sequence[Row[Any]]:
     per_agent = limits(tx, execution)
     if execution.concurrency is None and not per_agent:
-        return tasks.ready(tx, execution, BATCH)
+        return tasks.ready(tx, execution.id, phase, BATCH)
     flying = tasks.in_flight(tx, execution.id)
     room = BATCH
     if execution.concurrency is not None:
@@ -67,7 +69,7 @@ def _within_limits(tx: Transaction, execution: Execution) -> Sequence[Row[Any]]:
     chosen: list[Row[Any]] = []
     while room > 0:
         full = [agent for agent, free in left.items() if free <= 0]
-        rows = tasks.ready(tx, execution, room + len(chosen), without=full)
+        rows = tasks.ready(tx, execution.id, phase, room + len(chosen), without=full)
         taken = {row.id for row in chosen}
         fresh = [row for row in rows if row.id not in taken]
         accepted: list[Row[Any]] = []

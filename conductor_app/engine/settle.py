@@ -4,10 +4,20 @@ It runs in every transaction that changes something and again at every tick, so 
 message or a dead process left undone is found and done.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from conductor_app.domain.states import ExecutionState, MilestoneState, PauseReason, PhaseState
+from sqlalchemy import Row
+
+from conductor_app.domain.states import (
+    NEED_MET,
+    ExecutionState,
+    MilestoneState,
+    PauseReason,
+    PhaseState,
+)
 from conductor_app.domain.workflow import Workflow
+from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine import dispatch, release, transition
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store import jobs, phases, records, tasks, workflows
@@ -22,11 +32,13 @@ def settle(tx: Transaction, execution: Execution, inside: Collection[str] = ()) 
     """
     queues: list[str] = []
     while execution.moving:
-        queues += release.queue_ready(tx, execution, inside)
         number = execution.current_phase
+        at_work = phases.at_work(tx, execution.id, number)
+        for phase in at_work:
+            queues += release.queue_ready(tx, execution, phase.number, inside)
         if _blocked(tx, execution):
             break
-        queues += _judge(tx, execution)
+        queues += _judge(tx, execution, at_work)
         if execution.current_phase == number:
             break
     return queues
@@ -51,19 +63,28 @@ def _blocked(tx: Transaction, execution: Execution) -> bool:
 
 
 def block(tx: Transaction, execution: Execution, detail: str) -> None:
-    """Pause for a person, who is told the way out."""
-    execution.move(tx, ExecutionState.PAUSED, reason=PauseReason.BLOCKED, reason_detail=detail)
+    """Pause for a person, who is told the way out; one that is paused already stays as it is."""
+    if execution.status == ExecutionState.RUNNING:
+        execution.move(tx, ExecutionState.PAUSED, reason=PauseReason.BLOCKED, reason_detail=detail)
 
 
-def _judge(tx: Transaction, execution: Execution) -> list[str]:
-    phase = phases.current(tx, execution.id, execution.current_phase)
-    if phase is None:
-        return []
+def block_unproven(tx: Transaction, execution: Execution, what: str) -> None:
+    """The same for a milestone or phase whose checks fail."""
+    block(
+        tx,
+        execution,
+        f"{what}. Way out: see `conductor report`, mend the cause, then "
+        "`conductor start` validates again, or `conductor rollback`.",
+    )
+
+
+def _judge(tx: Transaction, execution: Execution, at_work: Sequence[Row[Any]]) -> list[str]:
+    phase = at_work[-1]
     if phase.status == PhaseState.VALIDATING:
         return _leave(tx, execution)
     workflow = workflows.of_version(tx, execution.workflow_version)
     queues = _judge_milestones(tx, execution, workflow)
-    if phase.open_tasks > 0:
+    if any(each.open_tasks > 0 for each in at_work) or not execution.moving:
         return queues
     waiting = [
         row
@@ -81,9 +102,13 @@ def _judge_milestones(tx: Transaction, execution: Execution, workflow: Workflow)
     if not workflow.phase(execution.current_phase).milestones:
         return queues
     for row in phases.milestones_of(tx, execution.id, execution.current_phase):
+        if row.status == MilestoneState.FAILED:
+            block_unproven(tx, execution, f"Milestone {row.name} fails its checks")
         if row.status != MilestoneState.PENDING or row.open_tasks > 0:
             continue
         spec = workflow.milestone(row.key)
+        if being_mended(tx, execution, (each.task for each in spec.checks)):
+            continue
         if not spec.checks and not spec.function:
             phases.move_milestone(tx, row, MilestoneState.COMPLETED, completed_at=tx.now)
             continue
@@ -93,11 +118,21 @@ def _judge_milestones(tx: Transaction, execution: Execution, workflow: Workflow)
     return queues
 
 
+def being_mended(tx: Transaction, execution: Execution, named: Iterable[str | None]) -> bool:
+    """Whether a task that checks of the current phase hold to account is being done (again)."""
+    phase = execution.current_phase
+    keys = {full_key(phase, each) for each in named if each}
+    return any(
+        row.status not in NEED_MET and row.phase <= phase
+        for row in tasks.by_keys(tx, execution.id, keys)
+    )
+
+
 def _validate_phase(tx: Transaction, execution: Execution, workflow: Workflow) -> list[str]:
     phase = phases.current(tx, execution.id, execution.current_phase)
     assert phase is not None
     if phase.verdict == "failed":
-        # Judged and found wanting: a person, or a task opened again, comes first.
+        block_unproven(tx, execution, f"Phase {phase.number} fails its checks")
         return []
     phases.move(tx, phase, PhaseState.VALIDATING, verdict=None)
     spec = workflow.phase(phase.number)

@@ -6,7 +6,7 @@ from sqlalchemy import Row
 
 from conductor_app.domain.outcome import Checkpointed, Interrupted, RolledBack
 from conductor_app.domain.states import AttemptState, JobState, PhaseState, TaskState
-from conductor_app.engine import transition
+from conductor_app.engine import requeue, transition
 from conductor_app.engine.settle import block, settle
 from conductor_app.store import jobs, phases, records, tasks
 from conductor_app.store.database import Transaction
@@ -72,7 +72,7 @@ def _requeue_task(tx: Transaction, job: Row[Any], state: AttemptState) -> None:
         records.end_attempts(tx, [AttemptEnd(attempt_id, state)])
     task = tasks.get(tx, job.task_id)
     if task is not None and task.status == TaskState.ACTIVE:
-        tasks.move(tx, task, TaskState.QUEUED)
+        requeue.back(tx, task)
 
 
 def lost(tx: Transaction, job: Row[Any], queue: str) -> None:

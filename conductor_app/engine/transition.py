@@ -56,10 +56,19 @@ def passed(
     if before is not None and before.status == PhaseState.VALIDATING:
         phases.move(tx, before, PhaseState.COMPLETED, completed_at=tx.now)
     if entering > execution.target_phase:
-        execution.move(tx, ExecutionState.COMPLETED)
+        _complete(tx, execution)
         return []
     phase = phases.current(tx, execution.id, entering)
     assert phase is not None
     phases.move(tx, phase, PhaseState.IN_PROGRESS, started_at=tx.now)
     execution.change(tx, current_phase=entering)
     return []
+
+
+def _complete(tx: Transaction, execution: Execution) -> None:
+    """All is done, also when it was paused while the last checkpoint was taken."""
+    if execution.status == ExecutionState.PAUSED:
+        execution.move(tx, ExecutionState.RUNNING, reason=None, reason_detail=None)
+    # Checks that somebody asked for meanwhile.
+    jobs.cancel(tx, [job.id for job in jobs.open_of(tx, execution.id)])
+    execution.move(tx, ExecutionState.COMPLETED)

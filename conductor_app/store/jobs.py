@@ -131,7 +131,8 @@ def cancel_of_task(tx: Transaction, task_id: str) -> None:
 
 def park(tx: Transaction, task_id: str) -> None:
     """Keep a queued attempt from being sent or claimed until its task is queued again."""
-    tx.run(update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(not_before=NEVER))
+    parked = {"not_before": NEVER, "hinted_at": None}
+    tx.run(update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(**parked))
 
 
 def unpark(tx: Transaction, task_id: str) -> None:

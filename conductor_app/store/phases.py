@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, or_, select, update
 
 from conductor_app.domain.states import MilestoneState, PhaseState
 from conductor_app.store.database import Transaction
@@ -18,6 +18,25 @@ _CURRENT = select(phases).where(
 
 def current(tx: Transaction, execution_id: str, number: int) -> Row[Any] | None:
     return tx.first(_CURRENT, {"of_execution": execution_id, "of_phase": number})
+
+
+_AT_WORK = (
+    select(phases)
+    .where(
+        phases.c.execution_id == bindparam("of_execution"),
+        phases.c.current,
+        or_(
+            phases.c.number == bindparam("of_phase"),
+            and_(phases.c.number < bindparam("of_phase"), phases.c.open_tasks > 0),
+        ),
+    )
+    .order_by(phases.c.number)
+)
+
+
+def at_work(tx: Transaction, execution_id: str, current_phase: int) -> Sequence[Row[Any]]:
+    """The current phase, last; before it those of which a task was opened again since."""
+    return tx.all(_AT_WORK, {"of_execution": execution_id, "of_phase": current_phase})
 
 
 def all_current(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:

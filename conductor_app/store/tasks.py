@@ -3,16 +3,27 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Integer,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from conductor_app.domain.states import TASK_IN_FLIGHT, TaskState
 from conductor_app.store.database import Transaction
-from conductor_app.store.executions import Execution
 from conductor_app.store.tables import milestones, phases, task_needs, tasks
 
 # Spelled out, so that the partial indexes of the same words serve these queries.
 READY = and_(tasks.c.status == "waiting", tasks.c.needs_left == 0)
 IN_FLIGHT = tasks.c.status.in_(sorted(TASK_IN_FLIGHT))
+UNFINISHED = tasks.c.status.in_(("waiting", "queued", "active", "integrating"))
 STUCK = and_(tasks.c.current, tasks.c.status.in_(("failed", "cancelled")))
 
 
@@ -34,6 +45,14 @@ def current(tx: Transaction, execution_id: str, key: str) -> Row[Any] | None:
             tasks.c.execution_id == execution_id, tasks.c.key == key, tasks.c.current
         )
     )
+
+
+def by_keys(tx: Transaction, execution_id: str, keys: Collection[str]) -> Sequence[Row[Any]]:
+    """The newest generations of these tasks."""
+    if not keys:
+        return []
+    of_keys = (tasks.c.execution_id == execution_id, tasks.c.key.in_(list(keys)), tasks.c.current)
+    return tx.all(select(tasks).where(*of_keys))
 
 
 def all_current(tx: Transaction, execution_id: str, phase: int | None = None) -> Sequence[Row[Any]]:
@@ -64,14 +83,10 @@ _READY_WITHOUT = _READY.where(tasks.c.agent.not_in(bindparam("without", expandin
 
 
 def ready(
-    tx: Transaction, execution: Execution, limit: int, without: Collection[str] = ()
+    tx: Transaction, execution_id: str, phase: int, limit: int, without: Collection[str] = ()
 ) -> Sequence[Row[Any]]:
-    """Tasks of the current phase that may be queued, in the order in which they should be."""
-    wanted = {
-        "of_execution": execution.id,
-        "of_phase": execution.current_phase,
-        "most": limit,
-    }
+    """Tasks of the phase that may be queued, in the order in which they should be."""
+    wanted = {"of_execution": execution_id, "of_phase": phase, "most": limit}
     if without:
         return tx.all(_READY_WITHOUT, {**wanted, "without": list(without)})
     return tx.all(_READY, wanted)
@@ -172,7 +187,7 @@ _DEPENDENTS = select(task_needs.c.task_id).where(
 )
 _SHIFT_NEEDS = (
     update(tasks)
-    .where(tasks.c.id.in_(_DEPENDENTS), tasks.c.status == "waiting")
+    .where(tasks.c.id.in_(_DEPENDENTS), UNFINISHED)
     .values(
         needs_left=tasks.c.needs_left
         + bindparam("by", type_=Integer)
@@ -185,7 +200,7 @@ _SHIFT_NEEDS = (
 
 
 def shift_needs(tx: Transaction, execution_id: str, keys: Sequence[str], by: int) -> int:
-    """Lower (-1) or raise (+1) the needs of the waiting tasks that need these keys; how many."""
+    """Lower (-1) or raise (+1) what the unfinished tasks that need these keys still need."""
     return tx.run(_SHIFT_NEEDS, {"of_execution": execution_id, "keys": list(keys), "by": by})
 
 
