@@ -14,6 +14,10 @@ from conductor_app.cli.invocation import Invocation, command
 from conductor_app.errors import InvalidInput, Refused, Unreachable
 
 SLOW = ("celery", "kombu", "flask", "sqlalchemy", "pydantic", "rich", "supervisor")
+EVERY_COMMAND = [
+    *([name] for name in program.ENTRIES if name != "db"),
+    *(["db", name] for name in ("upgrade", "backup")),
+]
 Run = Callable[..., int]
 
 
@@ -70,7 +74,7 @@ def test_help_lists_every_command_with_a_line(run: Run, capsys: pytest.CaptureFi
             assert f"{name} " in shown and entry.help in shown
 
 
-@pytest.mark.parametrize("path", [["up"], ["down"], ["doctor"], ["db", "upgrade"]])
+@pytest.mark.parametrize("path", EVERY_COMMAND, ids=" ".join)
 def test_every_command_shows_its_options_and_an_example(
     run: Run, capsys: pytest.CaptureFixture[str], path: list[str]
 ) -> None:
