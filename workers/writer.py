@@ -1,7 +1,8 @@
 """One writer per process: claims, reports and renewals that wait are committed together.
 
 A commit costs a disk's flush and a lock that all processes share, so what several threads want
-written at the same time goes into one transaction: renewals first, then reports, then claims.
+written at the same time goes into one transaction: renewals first, then claims, then reports,
+whose last step locks rows of other executions: nothing may wait for a lock after it.
 """
 
 import threading
@@ -24,6 +25,9 @@ from conductor_app.store.database import Transaction
 PATIENCE = 60.0
 PAUSE = 0.5
 BATCH = 64
+
+# What is wished for, in the order in which it is written.
+RENEWAL, CLAIM, REPORT = range(3)
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,16 @@ class Writer:
 
     def claim(self, job_id: str) -> Claim | None:
         """Take the job; None when it is not there to be taken."""
-        taken: Claim | None = self._wish(2, job_id)
+        taken: Claim | None = self._wish(CLAIM, job_id)
         return taken
 
     def report(self, report: Report) -> Answer:
-        answer: Answer = self._wish(1, report)
+        answer: Answer = self._wish(REPORT, report)
         return answer
 
     def renew(self, job_ids: Sequence[str], queues: Sequence[str]) -> heartbeat.Pulse:
         """Prolong the leases of these jobs and tell that this worker lives."""
-        pulse: heartbeat.Pulse = self._wish(0, (tuple(job_ids), tuple(queues)))
+        pulse: heartbeat.Pulse = self._wish(RENEWAL, (tuple(job_ids), tuple(queues)))
         return pulse
 
     def close(self) -> None:
@@ -81,9 +85,24 @@ class Writer:
                     self._wake.wait()
                 if not self._wishes:
                     return
-                batch = sorted(self._wishes, key=lambda wish: wish.order)[:BATCH]
-                self._wishes = [wish for wish in self._wishes if wish not in batch]
+                batch = self._next_batch()
             self._commit(batch)
+
+    def _next_batch(self) -> list[_Wish]:
+        """What is written next; of two reports on one job (a lost holder's late one) only one."""
+        batch: list[_Wish] = []
+        later: list[_Wish] = []
+        reported: set[str] = set()
+        for wish in sorted(self._wishes, key=lambda wish: wish.order):
+            again = wish.order == REPORT and wish.what.job_id in reported
+            if again or len(batch) == BATCH:
+                later.append(wish)
+                continue
+            batch.append(wish)
+            if wish.order == REPORT:
+                reported.add(wish.what.job_id)
+        self._wishes = later
+        return batch
 
     def _commit(self, batch: Sequence[_Wish]) -> None:
         """All in one transaction; when that fails each on its own, so that one spoils nothing."""
@@ -115,16 +134,16 @@ class Writer:
             if tx.postgresql:
                 # All at once and in order, so that no two batches wait for each other.
                 executions.lock_of_jobs(tx, self._jobs(batch))
-            renewals = [self._renew(tx, wish.what) for wish in batch if wish.order == 0]
-            reports = [wish.what for wish in batch if wish.order == 1]
-            claims = [wish.what for wish in batch if wish.order == 2]
+            renewals = [self._renew(tx, wish.what) for wish in batch if wish.order == RENEWAL]
+            claims = [wish.what for wish in batch if wish.order == CLAIM]
+            reports = [wish.what for wish in batch if wish.order == REPORT]
             lease = self._conductor.lease_ms
-            answers = report(tx, reports, lease) if reports else {}
             taken = claim(tx, claims, self._worker_id, lease) if claims else {}
+            answers = report(tx, reports, lease) if reports else {}
         return [
             *renewals,
-            *(answers[each.job_id] for each in reports),
             *(taken.pop(job_id, None) for job_id in claims),
+            *(answers[each.job_id] for each in reports),
         ]
 
     def _renew(self, tx: Transaction, what: Any) -> heartbeat.Pulse:
@@ -133,10 +152,11 @@ class Writer:
 
     @staticmethod
     def _jobs(batch: Sequence[_Wish]) -> list[str]:
-        named = [wish.what for wish in batch if wish.order == 2]
-        return named + [wish.what.job_id for wish in batch if wish.order == 1]
+        named = [wish.what for wish in batch if wish.order == CLAIM]
+        return named + [wish.what.job_id for wish in batch if wish.order == REPORT]
 
 
 def _away(error: DBAPIError) -> bool:
-    """Whether the database was out of reach, not the statement wrong."""
-    return error.connection_invalidated or "locked" in str(error.orig)
+    """Whether the database was out of reach or too busy, not the statement wrong."""
+    told = str(error.orig)
+    return error.connection_invalidated or "database is locked" in told or "deadlock" in told

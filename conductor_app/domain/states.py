@@ -72,6 +72,8 @@ class PauseReason(StrEnum):
     GATE = "gate"
     BUDGET_EXHAUSTED = "budget_exhausted"
     BLOCKED = "blocked"
+    # Cancelled, but for commits that are on their way to the branch.
+    CANCELLING = "cancelling"
 
 
 EXECUTION: Mapping[str, frozenset[str]] = {

@@ -32,6 +32,11 @@ def unfinished(tx: Transaction, execution_id: str) -> Execution:
             f"Execution {execution_id} is {execution.status}; nothing about it changes any more. "
             "Start a new one with `conductor run`."
         )
+    if execution.reason == PauseReason.CANCELLING:
+        raise Refused(
+            f"Execution {execution_id} is being cancelled: {execution.reason_detail} "
+            "Start a new one with `conductor run`."
+        )
     return execution
 
 
@@ -62,21 +67,23 @@ def _judge_again(tx: Transaction, execution: Execution) -> None:
 
 
 def cancel(tx: Transaction, execution_id: str) -> None:
-    """End it: what waits is cancelled, what runs is stopped and its late report refused."""
+    """End it: what waits is cancelled, what runs is stopped and its late report refused.
+
+    Commits that are on their way to the branch get there first, within seconds.
+    """
     execution = unfinished(tx, execution_id)
-    for job in jobs.open_of(tx, execution.id):
-        jobs.cancel(tx, [job.id])
+    running = jobs.open_of(tx, execution.id)
+    jobs.cancel(tx, [job.id for job in running if job.kind != "integrate"])
     for task in tasks.all_current(tx, execution.id):
-        if task.status in (
-            TaskState.WAITING,
-            TaskState.QUEUED,
-            TaskState.ACTIVE,
-            TaskState.INTEGRATING,
-        ):
+        if task.status in (TaskState.WAITING, TaskState.QUEUED, TaskState.ACTIVE):
             records.cancel_active_attempt(tx, task.id)
             tasks.move(tx, task, TaskState.CANCELLED, finished_at=tx.now)
     execution.change(tx, hold=None)
-    execution.move(tx, ExecutionState.CANCELLED, reason=None)
+    if not tasks.in_flight(tx, execution.id):
+        execution.move(tx, ExecutionState.CANCELLED, reason=None, reason_detail=None)
+        return
+    detail = "It ends when the commits that are on their way to the branch are there."
+    execution.move(tx, ExecutionState.PAUSED, reason=PauseReason.CANCELLING, reason_detail=detail)
 
 
 def advance(tx: Transaction, execution_id: str) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import Row
 
 from conductor_app.domain.outcome import Conflicted, Failed, Integrated, Succeeded, Unreadable
-from conductor_app.domain.states import AttemptState, JobState, TaskState
+from conductor_app.domain.states import AttemptState, JobState, PauseReason, TaskState
 from conductor_app.engine import attempt_ends, requeue
 from conductor_app.engine.complete import complete
+from conductor_app.engine.settle import settle
 from conductor_app.ids import new_id
-from conductor_app.queue import SYSTEM_QUEUE, agent_queue
+from conductor_app.queue import agent_queue
 from conductor_app.store import jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
@@ -53,7 +54,8 @@ def begin(
         "kind": "integrate",
         "execution_id": execution.id,
         "task_id": task.id,
-        "queue": SYSTEM_QUEUE,
+        # The winner's slot does it; only when that is lost one of the system's.
+        "queue": job.queue,
         "status": JobState.ACTIVE,
         "priority": 2000,
         "claims": 1,
@@ -116,6 +118,9 @@ def _again(tx: Transaction, execution: Execution, job: Row[Any], outcome: Failed
     assert task is not None
     if task.status != TaskState.INTEGRATING:
         return []
+    if execution.reason == PauseReason.CANCELLING:
+        tasks.move(tx, task, TaskState.CANCELLED, finished_at=tx.now)
+        return settle(tx, execution)
     lost = job.payload.get("lost_integrations", 0) + 1
     spec = workflows.of_version(tx, execution.workflow_version).task(task.key)
     if lost > spec.retry.max:

@@ -31,6 +31,8 @@ def settle(tx: Transaction, execution: Execution, inside: Collection[str] = ()) 
     `inside`: see `release.queue_ready`.
     """
     queues: list[str] = []
+    if execution.reason == PauseReason.CANCELLING and not tasks.in_flight(tx, execution.id):
+        execution.move(tx, ExecutionState.CANCELLED, reason=None, reason_detail=None)
     while execution.moving:
         number = execution.current_phase
         at_work = phases.at_work(tx, execution.id, number)

@@ -84,8 +84,9 @@ def expire(tx: Transaction, execution_id: str, job_id: str) -> set[str]:
         )
         block(tx, execution, f"{message} Way out: see `conductor logs`, then `conductor start`.")
     alone = job.lost_leases + 1 >= ISOLATE_AFTER and job.kind in ("attempt", "check")
-    system_ends.lost(tx, job, ISOLATED_QUEUE if alone else job.queue)
-    dispatch.top_up(tx, [ISOLATED_QUEUE, job.queue])
+    queue = ISOLATED_QUEUE if alone else system_ends.queue_of(job)
+    system_ends.lost(tx, job, queue)
+    dispatch.top_up(tx, [queue, job.queue])
     return {execution.location} - {""}
 
 
@@ -102,8 +103,14 @@ def _silent(tx: Transaction, job: Row[Any]) -> bool:
 
 def _forget_lost_hints(tx: Transaction, lost_after: int) -> None:
     """A hint is lost when it is old and its queue has a free slot that would have taken it."""
-    slots = dispatch.slots_of(jobs.fresh_workers(tx, dispatch.SILENCE))
+    busy = jobs.active_by_worker(tx)
+    idle = [
+        worker
+        for worker in jobs.fresh_workers(tx, dispatch.SILENCE)
+        if busy.get(worker.id, 0) < worker.slots
+    ]
+    free = {queue for worker in idle for queue in worker.queues}
     before = tx.now - lost_after
     for queue in jobs.oldest_hints(tx, before):
-        if jobs.active(tx, queue) < slots.get(queue, 0):
+        if queue in free:
             jobs.forget_hints(tx, queue, before)

@@ -8,6 +8,7 @@ from conductor_app.domain.outcome import Checkpointed, Interrupted, RolledBack
 from conductor_app.domain.states import AttemptState, JobState, PhaseState, TaskState
 from conductor_app.engine import requeue, transition
 from conductor_app.engine.settle import block, settle
+from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store import jobs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
@@ -58,12 +59,17 @@ def interrupted(
         detail=outcome.detail,
     )
     wait = min(LONGEST_WAIT, 1000 * 2 ** min(job.claims, 10))
-    jobs.requeue(tx, job, not_before=tx.now + wait)
+    jobs.requeue(tx, job, not_before=tx.now + wait, queue=queue_of(job))
     if job.kind == "attempt":
         _requeue_task(tx, job, AttemptState.RELEASED)
     if outcome.critical:
         block(tx, execution, f"{outcome.message} Way out: mend it, then `conductor start`.")
-    return []
+    return [queue_of(job)]
+
+
+def queue_of(job: Row[Any]) -> str:
+    """Where the job is tried again: an integration was begun by its winner, on an agent's queue."""
+    return SYSTEM_QUEUE if job.kind == "integrate" else str(job.queue)
 
 
 def _requeue_task(tx: Transaction, job: Row[Any], state: AttemptState) -> None:

@@ -150,12 +150,17 @@ def change(tx: Transaction, ids: Collection[str], **values: Any) -> int:
 
 
 def renew(tx: Transaction, worker_id: str, job_ids: Collection[str], lease_until: int) -> None:
-    """Prolong the leases that this worker still holds."""
-    tx.run(
-        update(jobs)
+    """Prolong the leases that this worker still holds.
+
+    A job that is being changed this moment is left out: its next renewal comes long before its
+    lease ends, and waiting here, without the execution's lock, could end in a deadlock.
+    """
+    mine = (
+        select(jobs.c.id)
         .where(jobs.c.id.in_(list(job_ids)), ACTIVE, jobs.c.worker_id == worker_id)
-        .values(lease_until=lease_until)
+        .with_for_update(skip_locked=True)
     )
+    tx.run(update(jobs).where(jobs.c.id.in_(mine)).values(lease_until=lease_until))
 
 
 def held(tx: Transaction, worker_id: str, job_ids: Collection[str]) -> dict[str, Row[Any]]:
@@ -196,13 +201,21 @@ def active(tx: Transaction, queue: str) -> int:
     return int(tx.value(_ACTIVE_ON, {"of_queue": queue}))
 
 
+def active_by_worker(tx: Transaction) -> dict[str, int]:
+    """How many jobs each worker is at."""
+    statement = select(jobs.c.worker_id, func.count().label("n")).where(ACTIVE)
+    return {row.worker_id: row.n for row in tx.all(statement.group_by(jobs.c.worker_id))}
+
+
 def forget_hints(tx: Transaction, queue: str, before: int) -> int:
     """Hints older than this are presumed lost: their jobs are sent again."""
-    return tx.run(
-        update(jobs)
+    lost = (
+        select(jobs.c.id)
         .where(jobs.c.queue == queue, QUEUED, jobs.c.hinted_at < before)
-        .values(hinted_at=None)
+        # What is being changed this moment is not lost.
+        .with_for_update(skip_locked=True)
     )
+    return tx.run(update(jobs).where(jobs.c.id.in_(lost)).values(hinted_at=None))
 
 
 def oldest_hints(tx: Transaction, before: int) -> list[str]:

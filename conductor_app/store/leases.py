@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import leases
@@ -15,8 +16,10 @@ def take(tx: Transaction, name: str, holder: str, length: int, gap: int) -> Row[
     """
     row = tx.first(select(leases).where(leases.c.name == name).with_for_update())
     if row is None:
+        dialect = postgresql if tx.postgresql else sqlite
         values = {"name": name, "holder": holder, "until": tx.now + length, "since": tx.now}
-        tx.run(insert(leases), values)
+        if not tx.run(dialect.insert(leases).values(values).on_conflict_do_nothing()):
+            return None
     elif row.holder != holder and row.until > tx.now:
         return None
     else:

@@ -5,7 +5,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from conductor_app.catalog import AGENTS
 from conductor_app.domain.workflow import AgentSpec, Workflow
@@ -62,18 +63,17 @@ def names(tx: Transaction) -> list[str]:
 
 
 def keep(tx: Transaction, workflow: Workflow, version: str, source: str, text: str) -> None:
-    """Keep a version; keeping it again changes nothing."""
+    """Keep a version; keeping it again, or by two at once, changes nothing."""
     known = select(workflow_versions.c.version).where(workflow_versions.c.version == version)
     if tx.value(known):
         return
-    tx.run(
-        insert(workflow_versions),
-        {
-            "version": version,
-            "name": workflow.name,
-            "source": source,
-            "text": text,
-            "model": workflow.model_dump_json(exclude_unset=True),
-            "created_at": tx.now,
-        },
-    )
+    dialect = postgresql if tx.postgresql else sqlite
+    row = {
+        "version": version,
+        "name": workflow.name,
+        "source": source,
+        "text": text,
+        "model": workflow.model_dump_json(exclude_unset=True),
+        "created_at": tx.now,
+    }
+    tx.run(dialect.insert(workflow_versions).values(row).on_conflict_do_nothing())
