@@ -68,8 +68,10 @@ class FakeWorker:
     def run(self, until: Callable[[], bool] = lambda: False, limit: int = 100_000) -> int:
         """Work until the condition holds or no message is left; how many were delivered."""
         for delivered in range(limit):
+            if until():
+                return delivered
             self._fetch()
-            if not self._messages or until():
+            if not self._messages:
                 return delivered
             self.deliver(self._next())
         raise AssertionError(f"{limit} messages were not enough; last done: {self.done[-5:]}")
