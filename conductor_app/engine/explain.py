@@ -190,16 +190,16 @@ def _limited(tx: Transaction, execution: Row[Any], task: Row[Any]) -> str:
     total = sum(flying.values())
     if execution.concurrency is not None and total >= execution.concurrency:
         return (
-            f"It is ready; the execution has {total} {_plural('task', total)} at a time (its limit is "
-            f"{execution.concurrency}), and one must end first."
+            f"It is ready; the execution has {total} {_plural('task', total)} at a time (its "
+            f"limit is {execution.concurrency}), and one must end first."
         )
     workflow = workflows.of_version(tx, execution.workflow_version)
     limit = workflow.agent(task.agent, AGENTS).concurrency
     of_agent = flying.get(task.agent, 0)
     if limit is not None and of_agent >= limit:
         return (
-            f"It is ready; agent-{task.agent} has {of_agent} {_plural('task', of_agent)} at a time (its limit is "
-            f"{limit}), and one must end first."
+            f"It is ready; agent-{task.agent} has {of_agent} {_plural('task', of_agent)} at a "
+            f"time (its limit is {limit}), and one must end first."
         )
     return "It is ready and is queued at once, with the next tick at the latest."
 

@@ -129,16 +129,19 @@ def _task(row: Row[Any], found: Reported) -> Item:
 
 
 def _commits(found: Reported) -> list[Item]:
-    """The commits of tasks on the execution branch, in the order in which they were completed."""
-    done = [each for each in found.tasks if each.commit]
-    done.sort(key=lambda each: (each.finished_at or 0, each.position))
+    """The commits of tasks on the execution branch, in the order in which they got there.
+
+    The work of a generation that was `replaced` stays in the branch's history.
+    """
     return [
         {
             "commit": each.commit,
             "task": each.key,
             "title": each.title,
             "agent": each.agent,
+            "generation": each.generation,
+            "replaced": not each.current,
             "at": iso(each.finished_at),
         }
-        for each in done
+        for each in found.committed
     ]

@@ -158,7 +158,8 @@ def _task(task: Item) -> tuple[str, ...]:
 
 
 def _commit(commit: Item) -> tuple[str, ...]:
-    return code(commit["commit"][:12]), code(commit["task"]), text(commit["title"])
+    done_again = " (done again since)" if commit["replaced"] else ""
+    return code(commit["commit"][:12]), code(commit["task"]), text(commit["title"]) + done_again
 
 
 def agents(metrics: Mapping[str, Item]) -> list[str]:

@@ -23,6 +23,8 @@ class Reported:
     phases: Mapping[int, Row[Any]]
     milestones: Sequence[Row[Any]]
     tasks: Sequence[Row[Any]]
+    # Tasks of all generations whose work is on the branch, in the order of their ends.
+    committed: Sequence[Row[Any]]
     attempts: Mapping[str, Sequence[Row[Any]]]
     results: Mapping[tuple[str, str], Sequence[Row[Any]]]
     of_attempt: Mapping[str, Sequence[Row[Any]]]
@@ -73,6 +75,7 @@ def read(tx: Transaction, execution: Row[Any], default_connector: str) -> Report
         phases={row.number: row for row in phases.all_current(tx, id_)},
         milestones=phases.milestones_of(tx, id_),
         tasks=tasks.all_current(tx, id_),
+        committed=_committed(tx, id_),
         attempts=_attempts(tx, id_),
         results=results,
         of_attempt=of_attempt,
@@ -86,6 +89,15 @@ def read(tx: Transaction, execution: Row[Any], default_connector: str) -> Report
 
 def _all(tx: Transaction, table: Any, execution_id: str) -> Sequence[Row[Any]]:
     return tx.all(select(table).where(table.c.execution_id == execution_id).order_by(table.c.id))
+
+
+def _committed(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
+    table = tables.tasks
+    return tx.all(
+        select(table)
+        .where(table.c.execution_id == execution_id, table.c.commit.is_not(None))
+        .order_by(table.c.finished_at, table.c.position, table.c.id)
+    )
 
 
 def _attempts(tx: Transaction, execution_id: str) -> dict[str, list[Row[Any]]]:
