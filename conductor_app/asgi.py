@@ -1,6 +1,7 @@
 """The one server: event streams in Starlette, everything else Flask, on one port."""
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from starlette.routing import Mount, Route
 from conductor_app import create_app, logs
 from conductor_app.api.stream import serve_events
 from conductor_app.bootstrap import Conductor, connect, connected
+from conductor_app.errors import ConductorError
 from conductor_app.settings import Settings
 
 # Flask's requests at a time; each holds a database connection only while it needs one.
@@ -27,7 +29,7 @@ def application(conductor: Conductor) -> Starlette:
 
 
 def from_environment() -> Starlette:
-    """For servers that take a factory: `gunicorn -k asgi 'conductor_app.asgi:from_environment()'`.
+    """For servers that take a factory, as `uvicorn --factory conductor_app.asgi:from_environment`.
 
     Raises InvalidSettings.
     """
@@ -45,11 +47,9 @@ def from_environment() -> Starlette:
     return app
 
 
-def main() -> None:
+def serve(settings: Settings) -> None:
     """Serve until a signal comes, on the address of the settings: loopback unless chosen."""
-    logs.set_up()
-    settings = Settings.load().require_usable()
-    with connected(settings) as conductor:
+    with connected(settings.require_usable()) as conductor:
         uvicorn.run(
             application(conductor),
             host=settings.host,
@@ -60,6 +60,15 @@ def main() -> None:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
+
+
+def main() -> None:
+    logs.set_up()
+    try:
+        serve(Settings.load())
+    except ConductorError as error:
+        print(error.message, file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Calls the API of an application on a fresh database, as its clients do, and works for it."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,15 +73,15 @@ class Caller:
         body: Any = None,
         key: str | None = None,
         query: dict[str, Any] | None = None,
-        **headers: str,
+        headers: Mapping[str, str] | None = None,
     ) -> TestResponse:
         """The whole response; `path` is below /api/v1."""
         token = self.conductor.settings.api_token()
-        headers = {"Authorization": f"Bearer {token}", **headers}
+        sent = {"Authorization": f"Bearer {token}", **(headers or {})}
         if key is not None:
-            headers["Idempotency-Key"] = key
+            sent["Idempotency-Key"] = key
         return self.client.open(
-            f"/api/v1{path}", method=method, json=body, headers=headers, query_string=query
+            f"/api/v1{path}", method=method, json=body, headers=sent, query_string=query
         )
 
     def start(self, repository: Path, template: str = SMALL, **order: Any) -> Any:

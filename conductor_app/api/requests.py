@@ -29,6 +29,13 @@ class UnsupportedMediaType(InvalidInput):
     status = 415
 
 
+class LengthRequired(InvalidInput):
+    """Send the body in one piece, with its Content-Length."""
+
+    code = "length_required"
+    status = 411
+
+
 class Request(flask.Request):
     """A request whose body is JSON or empty, which stands for an object without fields."""
 
@@ -37,8 +44,11 @@ class Request(flask.Request):
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The body; `silent` is not heeded: a body that can't be read is never taken for none.
 
-        Raises InvalidJson, UnsupportedMediaType.
+        Raises InvalidJson, UnsupportedMediaType, LengthRequired.
         """
+        # Without a length, a body that was cut off would look like one that is complete.
+        if "Transfer-Encoding" in self.headers:
+            raise LengthRequired
         text = self.get_data()
         if not text.strip():
             return {}

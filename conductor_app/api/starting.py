@@ -3,6 +3,8 @@
 from typing import Any
 
 from conductor_app import launch
+from conductor_app.bootstrap import Conductor
+from conductor_app.engine import queues
 from conductor_app.engine.start import start
 from conductor_app.settings import Settings
 from conductor_app.store.database import Transaction
@@ -30,3 +32,9 @@ def shown(tx: Transaction, execution_id: str, settings: Settings) -> dict[str, A
         "connector": connector,
         "label": launch.label_of(connector),
     }
+
+
+def consume_queues(conductor: Conductor) -> None:
+    """Have workers take the queues of agents that are new to them, without waiting for the tick."""
+    for queue in queues.unserved(conductor.database):
+        conductor.queue.consume(queue)

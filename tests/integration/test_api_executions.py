@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from conductor_app.catalog import AGENTS
 from conductor_app.domain.outcome import Failed
+from conductor_app.store import workers
 from tests.api_caller import SMALL, Caller, calling, repository
 
 
@@ -40,6 +42,15 @@ def test_both_spellings_of_names_are_taken(api: Caller, repo: Path) -> None:
     assert (execution["target_phase"], execution["auto_advance"]) == (0, False)
     body = {"target_phase": 0, "auto_advance": True}
     assert api.post("/executions", {"project": str(repo), **body}, 201)["auto_advance"] is True
+
+
+def test_workers_take_the_queues_of_new_agents_at_once(api: Caller, repo: Path) -> None:
+    with api.conductor.transaction() as tx:
+        queues = [f"agent.{name}" for name in AGENTS]
+        workers.register(tx, id="w1", host="here", pid=1, role="agent", queues=queues, slots=4)
+    template = SMALL.replace("  api: {", "  scribe: {").replace("agent: api", "agent: scribe")
+    api.start(repo, template)
+    assert api.queue.consumed == ["agent.scribe"]
 
 
 def test_inputs_are_typed_by_the_template(api: Caller, repo: Path) -> None:

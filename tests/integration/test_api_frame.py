@@ -61,9 +61,9 @@ def test_every_answer_has_a_request_id_and_headers_that_keep_browsers_safe(api: 
 
 
 def test_the_callers_request_id_is_kept_when_it_is_a_plain_one(api: Caller) -> None:
-    kept = api.send("GET", "/tasks/none", **{"X-Request-Id": "run-7.a"})
+    kept = api.send("GET", "/tasks/none", headers={"X-Request-Id": "run-7.a"})
     assert kept.headers["X-Request-Id"] == kept.get_json()["error"]["request_id"] == "run-7.a"
-    other = api.send("GET", "/tasks/none", **{"X-Request-Id": "x" * 65})
+    other = api.send("GET", "/tasks/none", headers={"X-Request-Id": "x" * 65})
     assert other.headers["X-Request-Id"] != "x" * 65
 
 

@@ -50,7 +50,9 @@ def start_execution(body: StartExecution) -> Response:
         message, data = starting.start_execution(tx, project.id, body.order(), settings)
         return Answer(message, data, 201)
 
-    return change(start)
+    response = change(start)
+    starting.consume_queues(conductor())
+    return response
 
 
 @api.get("/<execution_id>", responses=OK)

@@ -33,7 +33,9 @@ api = resource("orchestrator", "The project's current execution", "/orchestrator
 @api.post("/start", responses=OK)
 def start_orchestrator(query: OrchestratorQuery, body: StartOrchestrator) -> Response:
     """Go on with the current execution; when there is none, start one."""
-    return change(lambda tx: _start(tx, query, body))
+    response = change(lambda tx: _start(tx, query, body))
+    starting.consume_queues(conductor())
+    return response
 
 
 @api.post("/stop", responses=OK)

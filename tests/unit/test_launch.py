@@ -1,0 +1,82 @@
+"""What is chosen when an order leaves it open, and what is said about it."""
+
+from typing import Any
+
+import pytest
+
+from conductor_app import launch
+from conductor_app.errors import InvalidInput
+from conductor_app.launch import NoSuchConnector, Order
+from conductor_app.settings import Settings
+
+FUNCTIONS = """
+name: functions
+title: Functions
+agents: {models: {function: "a:b"}}
+phases:
+  - {number: 0, name: Only, tasks: [{key: a, title: A, agent: models, files: false}]}
+"""
+
+
+def prepare(order: Order, **settings: Any) -> launch.Launch:
+    # Nothing of these orders is in a database.
+    return launch.prepare(None, order, Settings.load(**settings))  # type: ignore[arg-type]
+
+
+def test_the_bundled_workflow_ends_with_what_is_recorded() -> None:
+    prepared = prepare(Order())
+    assert prepared.wanted.workflow.name == "project-conductor"
+    assert prepared.wanted.target_phase is not None
+    assert prepared.note is not None
+    assert f"Phase {prepared.wanted.target_phase} is the last one recorded" in prepared.note
+
+
+def test_a_target_before_that_needs_no_note() -> None:
+    prepared = prepare(Order(target_phase=0))
+    assert (prepared.wanted.target_phase, prepared.note) == (0, None)
+
+
+def test_a_target_after_it_is_kept_and_warned_of() -> None:
+    prepared = prepare(Order(target_phase=5))
+    assert prepared.wanted.target_phase == 5
+    assert "will fail" in str(prepared.note)
+
+
+def test_agents_that_are_functions_need_no_recording() -> None:
+    prepared = prepare(Order(template=FUNCTIONS))
+    assert (prepared.wanted.target_phase, prepared.note) == (None, None)
+
+
+def test_a_template_without_recording_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no recording"):
+        prepare(Order(template=FUNCTIONS.replace('agents: {models: {function: "a:b"}}\n', "")))
+
+
+@pytest.mark.parametrize(
+    ("order", "settings"),
+    [
+        (Order(connector="claude"), {}),
+        (Order(), {"connector": "claude"}),
+        (Order(template=FUNCTIONS, connector="nothing"), {}),
+        (Order(template=FUNCTIONS.replace('function: "a:b"', "connector: claude")), {}),
+    ],
+)
+def test_connectors_that_this_version_lacks(order: Order, settings: dict[str, Any]) -> None:
+    with pytest.raises(NoSuchConnector, match="replay"):
+        prepare(order, **settings)
+
+
+def test_a_key_in_the_environment_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+    assert prepare(Order()).wanted.connector is None
+
+
+def test_automatic_advance_is_the_settings_unless_said() -> None:
+    assert prepare(Order()).wanted.auto_advance is True
+    assert prepare(Order(), auto_advance=False).wanted.auto_advance is False
+    assert prepare(Order(auto_advance=True), auto_advance=False).wanted.auto_advance is True
+
+
+def test_every_label_says_what_it_costs() -> None:
+    assert "nothing is spent" in launch.label_of("replay")
+    assert "cost money" in launch.label_of("claude, replay")
