@@ -118,10 +118,10 @@ class Repository:
         """A directory with the commit's files and nothing else, to judge it in."""
         return checkouts.checkout(self.git, self.resolve(commit), self.home / "checkouts")
 
-    def prune(self, alive: set[str]) -> list[str]:
-        """Clean up after killed processes; work of attempts that no longer live is kept first."""
+    def prune(self, over: set[str]) -> list[str]:
+        """Clean up after killed processes; the work of these attempts, now over, is kept first."""
         checkouts.prune(self.home / "checkouts")
-        return self._worktrees().prune(alive)
+        return self._worktrees().prune(over)
 
     def integrate(
         self,

@@ -26,36 +26,27 @@ class Timing:
     hint_lost: int = 30_000
 
 
-@dataclass(frozen=True)
-class Swept:
-    """What a tick looked at: open executions, and the repositories where jobs were lost."""
-
-    touched: list[str]
-    lost_in: list[str]
-
-
-def tick(database: Database, holder: str, timing: Timing) -> Swept | None:
-    """One pass over everything unfinished; None when another process holds the tick's lease."""
+def tick(database: Database, holder: str, timing: Timing) -> bool:
+    """One pass over everything unfinished; False when another process holds the tick's lease."""
     with database.transaction() as tx:
         lease = leases.take(tx, TICK_LEASE, holder, timing.tick, gap=3 * timing.tick)
         if lease is None:
-            return None
+            return False
         # One that was itself out of contact judges nobody's silence yet.
         may_expire = tx.now - lease.since >= timing.lease
         lost = [(row.execution_id, row.id) for row in jobs.expired(tx)] if may_expire else []
         _forget_lost_hints(tx, timing.hint_lost)
         open_ids = executions.open_ids(tx)
-    locations: set[str] = set()
     for execution_id, job_id in lost:
         with database.transaction() as tx:
-            locations |= expire(tx, execution_id, job_id)
+            expire(tx, execution_id, job_id)
     for execution_id in open_ids:
         with database.transaction() as tx:
             execution = executions.lock(tx, execution_id)
             if execution is not None:
                 dispatch.top_up(tx, settle(tx, execution))
     due(database)
-    return Swept(open_ids, sorted(locations))
+    return True
 
 
 def due(database: Database) -> None:
@@ -64,19 +55,16 @@ def due(database: Database) -> None:
         dispatch.top_up(tx, jobs.unhinted_queues(tx))
 
 
-def expire(tx: Transaction, execution_id: str, job_id: str) -> set[str]:
-    """A worker fell silent: its job is queued again, alone after two, never after three.
-
-    Returns the repository where it may have left something.
-    """
+def expire(tx: Transaction, execution_id: str, job_id: str) -> None:
+    """A worker fell silent: its job is queued again, alone after two, never after three."""
     execution = executions.lock(tx, execution_id)
     job = jobs.get(tx, job_id)
     if execution is None or job is None or not _silent(tx, job):
-        return set()
+        return
     worn_out = job.lost_leases >= ISOLATE_AFTER
     if worn_out and job.kind == "attempt":
         _quarantine(tx, execution, job)
-        return {execution.location} - {""}
+        return
     if worn_out and job.kind == "check":
         message = "Three workers were lost while they ran the same checks."
         records.add_error(
@@ -87,7 +75,6 @@ def expire(tx: Transaction, execution_id: str, job_id: str) -> set[str]:
     queue = ISOLATED_QUEUE if alone else system_ends.queue_of(job)
     system_ends.lost(tx, job, queue)
     dispatch.top_up(tx, [queue, job.queue])
-    return {execution.location} - {""}
 
 
 def _quarantine(tx: Transaction, execution: Execution, job: Row[Any]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, select, update
 from conductor_app.domain.workflow import Workflow
 from conductor_app.engine import control, sweep
 from conductor_app.engine.start import Wanted, start
-from conductor_app.engine.sweep import Swept, Timing
+from conductor_app.engine.sweep import Timing
 from conductor_app.queue import Hint, MemoryQueue
 from conductor_app.store import projects, workers
 from conductor_app.store.database import Database, Transaction
@@ -58,7 +58,7 @@ class Engine:
     def later(self, seconds: float) -> None:
         self.database.clock += int(seconds * 1000)
 
-    def tick(self, holder: str = "beat") -> Swept | None:
+    def tick(self, holder: str = "beat") -> bool:
         return sweep.tick(self.database, holder, self.timing)
 
     def due(self) -> None:

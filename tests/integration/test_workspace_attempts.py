@@ -244,10 +244,10 @@ def test_an_attempt_that_is_tried_again_starts_clean(repository: Repository) -> 
 
 
 def test_an_attempt_that_lives_is_not_cleaned_away(repository: Repository) -> None:
-    """It may have begun after the list of the living was made."""
+    """Its row says that it is over, its process does not know it yet."""
     base = repository.resolve("HEAD")
     with repository.worktree("A1", base) as worktree:
-        assert repository.prune(alive=set()) == []
+        assert repository.prune({"A1"}) == []
         assert (worktree.path / "README.md").exists()
         with pytest.raises(GitFailed, match="Another process"), repository.worktree("A1", base):
             pass
@@ -284,8 +284,8 @@ def test_many_attempts_at_once(repository: Repository) -> None:
 )
 def test_what_a_killed_worker_left_is_kept_then_removed(repository: Repository, point: str) -> None:
     kill_worker_at(point, repository)
-    repository.prune(alive=set())
-    assert not list((repository.home / "worktrees").glob("*/"))
+    repository.prune({"A1"})
+    assert not list((repository.home / "worktrees").iterdir())
     assert not list((repository.git.git_dir / "worktrees").glob("*"))
     if point == "publish.after":
         assert published(repository, attempt_ref("A1"))
@@ -329,7 +329,7 @@ def test_checkouts_of_the_dead_are_removed_and_those_of_the_living_stay(
     checkouts = repository.home / "checkouts"
     assert len(list(checkouts.glob("*.lock"))) == 1
     with repository.checkout(repository.resolve("HEAD")) as files:
-        repository.prune(alive=set())
+        repository.prune(set())
         assert (files / "README.md").exists()
         assert len(list(checkouts.iterdir())) == 2
     assert list(checkouts.iterdir()) == []

@@ -14,7 +14,8 @@ from workers.git.removal import remove_tree
 def checkout(git: Git, commit: str, home: Path) -> Iterator[Path]:
     """A directory that holds the commit's files until the block ends."""
     place = home / uuid4().hex
-    with held(_lock(place)):
+    # Whoever prunes may look at it just now.
+    with held(_lock(place), wait=True):
         try:
             files = place / "files"
             files.mkdir(parents=True)

@@ -40,14 +40,14 @@ class Worktrees:
             finally:
                 self._discard(attempt)
 
-    def prune(self, alive: set[str]) -> list[str]:
-        """Keep, then remove what dead attempts left; their ids.
+    def prune(self, over: set[str]) -> list[str]:
+        """Keep, then remove what these attempts, which have ended, left; the ids of those removed.
 
-        One whose process still lives on this machine is left to it, in `alive` or not. A worktree
-        that resists does not save the others; raises GitFailed after the last.
+        One whose process still lives on this machine is left to it. A worktree that resists does
+        not save the others; raises GitFailed after the last.
         """
         removed, failures = [], []
-        for attempt in sorted(set(self._registered()) - alive):
+        for attempt in sorted(over):
             try:
                 with held(self._lock(attempt)) as abandoned:
                     if abandoned:
@@ -61,7 +61,6 @@ class Worktrees:
 
     def _add(self, attempt: str, commit: str) -> Worktree:
         path = self._home / attempt
-        remove_tree(path)
         with turn(self._git.git_dir):
             crash.point("worktree.before_add")
             self._git.run(
@@ -76,10 +75,10 @@ class Worktrees:
 
     def _discard(self, attempt: str) -> None:
         """Keep what has not been published, then remove the worktree; fine when there is none."""
-        registration = self._registered().get(attempt)
+        registration, path = self._registered().get(attempt), self._home / attempt
         if registration is None:
+            remove_tree(path)
             return
-        path = self._home / attempt
         self._keep(attempt, registration, path)
         crash.point("worktree.before_remove")
         remove_tree(path)
