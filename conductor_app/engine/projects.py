@@ -57,13 +57,18 @@ def find(tx: Transaction, wanted: str) -> Row[Any]:
 
 
 def find_or_create(tx: Transaction, wanted: str) -> Row[Any]:
-    """The same; a path or URL that is none yet becomes a project."""
+    """The same, to work on: a path or URL that is none yet becomes a project. Raises Refused."""
     try:
-        return find(tx, wanted)
+        found = find(tx, wanted)
     except NotFound:
         if not _is_place(wanted):
             raise
         return create(tx, wanted)
+    if found.archived_at is not None:
+        raise Refused(
+            f"Project {found.name} is archived. Name it by its path or URL, and it comes back."
+        )
+    return found
 
 
 def only(tx: Transaction) -> Row[Any]:

@@ -4,10 +4,11 @@ from typing import Any, NoReturn
 
 from sqlalchemy import Row, select
 
+from conductor_app.domain.workflow import Workflow
 from conductor_app.errors import NotFound
-from conductor_app.store import jobs, phases, tables, tasks
+from conductor_app.store import jobs, phases, tables, tasks, workflows
 from conductor_app.store.database import Transaction
-from conductor_app.views import items
+from conductor_app.views import current, items
 from conductor_app.views.units import iso
 
 
@@ -16,9 +17,17 @@ def task_row(tx: Transaction, task_id: str) -> Row[Any]:
 
 
 def task(tx: Transaction, task_id: str) -> dict[str, Any]:
-    """A task with what it needs (`needs`) and what its next attempt is told (`notes`)."""
+    """A task with its orders, what it needs, and what its next attempt is told (`notes`)."""
     row = task_row(tx, task_id)
-    return {**items.task(row), "needs": tasks.needs_of(tx, row.id), "notes": row.notes}
+    spec = _workflow(tx, row.execution_id).task(row.key)
+    return {
+        **items.task(row),
+        "prompt": spec.prompt,
+        "produces": list(spec.produces),
+        "timeout": spec.timeout,
+        "needs": tasks.needs_of(tx, row.id),
+        "notes": row.notes,
+    }
 
 
 def attempt_row(tx: Transaction, task_id: str, attempt_id: str | None = None) -> Row[Any]:
@@ -38,8 +47,14 @@ def milestone_row(tx: Transaction, milestone_id: str) -> Row[Any]:
 
 
 def milestone(tx: Transaction, milestone_id: str) -> dict[str, Any]:
-    """A milestone with the results of its checks, the newest first (`checks`)."""
+    """A milestone with its tasks, and the results of its checks, the newest first (`checks`)."""
     row = milestone_row(tx, milestone_id)
+    spec = _workflow(tx, row.execution_id).milestone(row.key)
+    members = [
+        {"id": each.id, "key": each.key, "title": each.title, "status": each.status}
+        for each in tasks.all_current(tx, row.execution_id, row.phase)
+        if each.milestone == row.key
+    ]
     table = tables.check_results
     statement = select(table).where(
         table.c.execution_id == row.execution_id,
@@ -47,7 +62,12 @@ def milestone(tx: Transaction, milestone_id: str) -> dict[str, Any]:
         table.c.role == "milestone",
     )
     results = tx.all(statement.order_by(table.c.id.desc()).limit(100))
-    return {**items.milestone(row), "checks": [items.check(each) for each in results]}
+    return {
+        **items.milestone(row),
+        "required_agents": list(spec.required_agents),
+        "tasks": members,
+        "checks": [items.check(each) for each in results],
+    }
 
 
 def check(tx: Transaction, check_id: str) -> dict[str, Any]:
@@ -77,6 +97,10 @@ def job(tx: Transaction, job_id: str) -> dict[str, Any]:
         "finished_at": iso(row.finished_at),
         "checks": [items.check(each) for each in results],
     }
+
+
+def _workflow(tx: Transaction, execution_id: str) -> Workflow:
+    return workflows.of_version(tx, current.execution(tx, execution_id).workflow_version)
 
 
 def _nothing(kind: str, id_: str) -> NoReturn:

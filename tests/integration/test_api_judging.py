@@ -29,6 +29,7 @@ def test_a_milestone_shows_the_evidence_it_was_completed_by(api: Caller, repo: P
     told = api.get(f"/milestones/{listed[0]['id']}")
     assert [each["verdict"] for each in told["checks"]] == ["passed"]
     assert told["checks"][0]["evidence"]["exit_code"] == 0
+    assert [each["key"] for each in told["tasks"]] == ["0/types"]
     assert api.get("/milestones", status="pending")["items"] == []
     assert api.get("/milestones/none", 404)["code"] == "not_found"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_caller import Caller, calling, repository
+from tests.api_caller import SMALL, Caller, calling, repository
 
 
 @pytest.fixture
@@ -111,6 +111,8 @@ def test_an_archived_project_is_listed_no_more_and_keeps_its_history(
     assert api.get("/projects")["items"] == []
     assert [each["id"] for each in api.get("/projects", archived=True)["items"]] == [id_]
     assert api.get(f"/executions/{execution['id']}")["status"] == "cancelled"
+    order = {"template": SMALL, "project": id_}
+    assert "is archived" in api.post("/executions", order, 409)["message"]
     assert api.post("/projects", {"location": str(repo)}, 201)["id"] == id_
     assert [each["id"] for each in api.get("/projects")["items"]] == [id_]
 

@@ -39,7 +39,7 @@ class AttemptsQuery(PageQuery):
 class FileQuery(Query):
     attempt: Id | None = Field(None, description="Unset: the newest attempt")
     offset: int = Field(0, ge=0, description="Bytes to leave out; pass `next_offset` to go on")
-    limit: int = Field(65536, ge=1, le=1_000_000, description="Bytes at most")
+    limit: int = Field(65536, ge=4, le=1_000_000, description="Bytes at most")
 
 
 class MilestonePath(Query):
