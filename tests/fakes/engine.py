@@ -78,6 +78,11 @@ class Engine:
                 tx, id=name, host="h", pid=1, role="agent", queues=list(queues), slots=slots
             )
 
+    def beat(self, name: str) -> None:
+        """The worker is still there."""
+        with self.database.transaction() as tx:
+            workers.beat(tx, name)
+
     def do(self, use_case: Any, *arguments: Any, **named: Any) -> Any:
         """Call a use case in a transaction of its own."""
         with self.database.transaction() as tx:
