@@ -7,6 +7,7 @@ damaged is simply written again, and one that can't be written costs a warning.
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +63,22 @@ def write(conductor: Conductor, execution_id: str) -> bool:
     """Write the files that tell of an execution; False when that failed, which is logged."""
     with conductor.read() as tx:
         execution = find(tx, execution_id)
-        folder = folder_of(execution, conductor.settings.home)
-        texts = _texts(tx, execution, folder, conductor.settings.connector or connectors.REPLAY)
-    try:
-        if folder.name == FOLDER and _missing(folder):
-            hide(folder.parent)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            put(folder / name, text)
-    except (OSError, ConductorError) as error:
-        logs.warning("projection_failed", project=execution.project, error=str(error))
-        return False
+        try:
+            folder = folder_of(execution, conductor.settings.home)
+            default = conductor.settings.connector or connectors.REPLAY
+            _put_all(folder, _texts(tx, execution, folder, default))
+        except (OSError, ConductorError) as error:
+            logs.warning("projection_failed", project=execution.project, error=str(error))
+            return False
     return True
+
+
+def _put_all(folder: Path, texts: Mapping[str, str]) -> None:
+    if folder.name == FOLDER and _missing(folder):
+        hide(folder.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        put(folder / name, text)
 
 
 def folder_of(execution: Row[Any], home: Path) -> Path:

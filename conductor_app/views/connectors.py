@@ -18,15 +18,12 @@ def of_phases(tx: Transaction, execution: Row[Any], default: str = REPLAY) -> di
     """The connectors of each phase of the workflow; `default` is for agents that name none."""
     workflow = workflows.of_version(tx, execution.workflow_version)
     agents = workflow.all_agents(AGENTS)
-    return {
-        phase.number: sorted(
-            {
-                connector_of(execution, phase.number, agents[task.agent], default)
-                for task in phase.tasks
-            }
-        )
-        for phase in workflow.phases
-    }
+    found = {}
+    for phase in workflow.phases:
+        names = {task.agent for task in phase.tasks}
+        used = {connector_of(execution, phase.number, agents[name], default) for name in names}
+        found[phase.number] = sorted(used)
+    return found
 
 
 def connector_of(execution: Row[Any], phase: int, agent: AgentSpec, default: str = REPLAY) -> str:

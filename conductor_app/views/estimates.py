@@ -9,9 +9,7 @@ from conductor_app.catalog import AGENTS
 from conductor_app.domain import estimate
 from conductor_app.domain.estimate import Estimates, History, Work
 from conductor_app.domain.states import NEED_MET, TaskState
-from conductor_app.engine.figures import AT_WORK
 from conductor_app.store import tables, workflows
-from conductor_app.store import tasks as task_rows
 from conductor_app.store.database import Transaction
 
 # How much of the past is looked at: the newest executions, and the newest attempts of these.
@@ -20,17 +18,12 @@ ATTEMPTS = 5_000
 
 
 def estimates(tx: Transaction, execution: Row[Any]) -> Estimates:
-    """The seconds left for everything up to the target phase."""
-    rows = [
-        row
-        for row in task_rows.all_current(tx, execution.id)
-        if row.phase <= execution.target_phase
-    ]
-    return estimate.estimates(_works(tx, execution, rows), history(tx, execution))
+    """The seconds left for everything up to the target phase that is not done."""
+    return estimate.estimates(_works(tx, execution), history(tx, execution))
 
 
 def shown(estimates: Estimates) -> dict[str, Any]:
-    """The estimates as plain values, in seconds; of tasks only those that are not done."""
+    """The estimates as plain values, in seconds; only of what is not done."""
     return {
         "remaining_seconds": round(estimates.project, 1),
         "phases": {str(number): round(left, 1) for number, left in estimates.phases.items()},
@@ -84,10 +77,9 @@ def _succeeded(tx: Transaction, execution_ids: Sequence[str]) -> Sequence[Row[An
     )
 
 
-def _works(tx: Transaction, execution: Row[Any], rows: Sequence[Row[Any]]) -> list[Work]:
-    workflow = workflows.of_version(tx, execution.workflow_version)
-    agents = workflow.all_agents(AGENTS)
-    needs = {planned.key: planned.needs for planned in workflow.plan(AGENTS)}
+def _works(tx: Transaction, execution: Row[Any]) -> list[Work]:
+    agents = workflows.of_version(tx, execution.workflow_version).all_agents(AGENTS)
+    needs = _needs(tx, execution)
     began = _began(tx, execution)
     return [
         Work(
@@ -95,17 +87,38 @@ def _works(tx: Transaction, execution: Row[Any], rows: Sequence[Row[Any]]) -> li
             agent=row.agent,
             phase=row.phase,
             milestone=row.milestone,
-            needs=needs[row.key],
+            needs=needs.get(row.id, ()),
             expected=agents[row.agent].seconds(row.phase),
-            running_for=(
-                (tx.now - began[row.id]) / 1000
-                if row.status in AT_WORK and row.id in began
-                else None
-            ),
-            done=row.status in NEED_MET or row.status == TaskState.INTEGRATING,
+            running_for=(tx.now - began[row.id]) / 1000 if row.id in began else None,
+            done=row.status == TaskState.INTEGRATING,
         )
-        for row in rows
+        for row in _unfinished(tx, execution)
     ]
+
+
+def _unfinished(tx: Transaction, execution: Row[Any]) -> Sequence[Row[Any]]:
+    table = tables.tasks
+    return tx.all(
+        select(table.c.id, table.c.key, table.c.agent, table.c.phase, table.c.milestone)
+        .add_columns(table.c.status)
+        .where(
+            table.c.execution_id == execution.id,
+            table.c.current,
+            table.c.phase <= execution.target_phase,
+            table.c.status.not_in(sorted(NEED_MET)),
+        )
+        .order_by(table.c.phase, table.c.position)
+    )
+
+
+def _needs(tx: Transaction, execution: Row[Any]) -> dict[str, tuple[str, ...]]:
+    """By task id, the keys of what it needs."""
+    table = tables.task_needs
+    found: dict[str, list[str]] = {}
+    statement = select(table.c.task_id, table.c.need_key)
+    for row in tx.all(statement.where(table.c.execution_id == execution.id)):
+        found.setdefault(row.task_id, []).append(row.need_key)
+    return {id_: tuple(keys) for id_, keys in found.items()}
 
 
 def _began(tx: Transaction, execution: Row[Any]) -> dict[str, int]:

@@ -1,13 +1,13 @@
 """The state of an execution as document 000 keeps it: `state.json`, and its errors."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, select
 
 from conductor_app.engine.figures import figures
 from conductor_app.store import tables
-from conductor_app.store import tasks as task_rows
 from conductor_app.store.database import Transaction
 from conductor_app.views import connectors
 from conductor_app.views.current import execution as find
@@ -34,11 +34,7 @@ def state(tx: Transaction, execution_id: str, default_connector: str = connector
         "activeAgents": now["activeAgents"],
         "phaseStatuses": {str(each.number): each.status for each in known.phases},
         "milestones": {_milestone_key(each): _milestone(each) for each in known.milestones},
-        "tasks": [
-            _task(each)
-            for each in task_rows.all_current(tx, row.id)
-            if each.phase <= row.target_phase
-        ],
+        "tasks": [_task(each) for each in _tasks(tx, row)],
         "metrics": metrics(tx, row.id),
         "startedAt": now["startedAt"],
         "lastUpdated": now["lastUpdated"],
@@ -71,6 +67,20 @@ def _milestone(row: Row[Any]) -> Item:
         "status": row.status,
         "completedAt": iso(row.completed_at),
     }
+
+
+def _tasks(tx: Transaction, execution: Row[Any]) -> Sequence[Row[Any]]:
+    table = tables.tasks
+    shown_columns = ("id", "key", "phase", "agent", "title", "status", "error_message")
+    return tx.all(
+        select(*(table.c[name] for name in (*shown_columns, "started_at", "finished_at")))
+        .where(
+            table.c.execution_id == execution.id,
+            table.c.current,
+            table.c.phase <= execution.target_phase,
+        )
+        .order_by(table.c.phase, table.c.position)
+    )
 
 
 def _task(row: Row[Any]) -> Item:
