@@ -22,17 +22,19 @@ def top_up(tx: Transaction, queues: Iterable[str]) -> None:
 
     The last thing that a transaction does: it locks rows of other executions.
     """
-    wanted = sorted(set(queues))
-    if not wanted:
-        return
-    slots = slots_of(jobs.fresh_workers(tx, SILENCE))
-    for queue in wanted:
+    slots: dict[str, int] | None = None
+    for queue in sorted(set(queues)):
+        waiting = jobs.sharers(tx, queue)
+        if not waiting:
+            continue
+        if slots is None:
+            slots = slots_of(jobs.fresh_workers(tx, SILENCE))
         window = _window(tx, queue, slots.get(queue, 0))
         room = window - jobs.hinted(tx, queue)
         # Filled up when it is half empty: many hints cost little more than one.
         enough = 1 if queue in (SYSTEM_QUEUE, ISOLATED_QUEUE) else window // 2
         if room >= max(1, enough):
-            _send(tx, queue, room)
+            _send(tx, queue, waiting, room)
 
 
 def slots_of(workers: Iterable[Row[Any]]) -> dict[str, int]:
@@ -53,8 +55,8 @@ def _window(tx: Transaction, queue: str, slots: int) -> int:
     return max(FEWEST, 2 * slots)
 
 
-def _send(tx: Transaction, queue: str, room: int) -> None:
-    picked = _pick(tx, queue, room)
+def _send(tx: Transaction, queue: str, waiting: Sequence[Row[Any]], room: int) -> None:
+    picked = _pick(tx, queue, waiting, room)
     if not picked:
         return
     jobs.mark_hinted(tx, [row.id for row in picked])
@@ -62,14 +64,14 @@ def _send(tx: Transaction, queue: str, room: int) -> None:
     tx.hints.extend(Hint(queue, row.priority, chains.get(row.id, (row.id,))) for row in picked)
 
 
-def _pick(tx: Transaction, queue: str, room: int) -> list[Row[Any]]:
+def _pick(tx: Transaction, queue: str, waiting: Sequence[Row[Any]], room: int) -> list[Row[Any]]:
     """Fair between executions by their weights, by priority within one."""
     candidates = {
         share.execution_id: (
             share,
             list(jobs.next_unhinted(tx, queue, share.execution_id, room)),
         )
-        for share in jobs.sharers(tx, queue)
+        for share in waiting
     }
     times = {id_: share.virtual_time for id_, (share, _) in candidates.items()}
     picked: list[Row[Any]] = []

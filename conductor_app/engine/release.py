@@ -37,6 +37,7 @@ def queue_ready(
         if row.queued_at is not None:
             jobs.unpark(tx, row.id)
     jobs.add(tx, [_job(tx, execution, row, inside) for row in rows if row.queued_at is None])
+    tx.carried |= {row.id for row in rows if row.queued_at is None and row.id in inside}
     return sorted({agent_queue(row.agent) for row in rows})
 
 

@@ -107,9 +107,8 @@ def _apply(
 def _say_what_was_chained(
     tx: Transaction, plain: Sequence[Report], answers: dict[str, Answer]
 ) -> None:
-    links = {each.next_link: each.job_id for each in plain if each.next_link}
-    for id_, row in jobs.get_all(tx, links).items():
-        answers[links[id_]].chain = row.status == JobState.QUEUED and row.hinted_at == tx.now
+    for each in plain:
+        answers[each.job_id].chain = each.next_link in tx.carried
 
 
 def _one(

@@ -31,6 +31,10 @@ class Transaction:
         self.now = now
         self.events = Recorder(secret)
         self.hints: list[Hint] = []
+        # The executions that this transaction has locked (store/executions.py), by id.
+        self.locked: dict[str, Any] = {}
+        # Jobs queued here whose message the broker's chain carries already.
+        self.carried: set[str] = set()
         self.postgresql = connection.dialect.name == "postgresql"
 
     def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
@@ -45,18 +49,6 @@ class Transaction:
     def run(self, statement: Executable, parameters: Any = None) -> int:
         """Execute a write; the number of rows it changed."""
         return self.connection.execute(statement, parameters).rowcount
-
-    @contextlib.contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Undo what happens inside when it raises: rows, events and hints alike."""
-        events, hints = self.events.mark(), len(self.hints)
-        try:
-            with self.connection.begin_nested():
-                yield
-        except BaseException:
-            self.events.rewind(events)
-            del self.hints[hints:]
-            raise
 
 
 class Database:
@@ -77,7 +69,14 @@ class Database:
         if self.sqlite:
             assert parsed.database
             self._lock_path = Path(f"{parsed.database}.lock")
-            self.engine = create_engine(url, pool_size=pool_size, connect_args={"timeout": 60})
+            self.engine = create_engine(
+                url,
+                pool_size=pool_size,
+                # Transactions are begun and ended here, so the driver and the pool do neither.
+                isolation_level="AUTOCOMMIT",
+                pool_reset_on_return=None,
+                connect_args={"timeout": 60},
+            )
             _configure_sqlite(self.engine)
         else:
             self.engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size)
@@ -85,7 +84,7 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commit on success and then send the hints; roll back on any exception."""
-        with self._writer(), self.engine.begin() as connection:
+        with self._writer(), self._begun("BEGIN IMMEDIATE") as connection:
             tx = Transaction(connection, self._now(connection), self._secret)
             yield tx
             tx.events.write(tx)
@@ -94,10 +93,25 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A consistent view for reading; what it writes is rolled back."""
-        with self.engine.connect().execution_options(begin="BEGIN") as connection:
+        """A consistent view, for reading only."""
+        with self._begun("BEGIN") as connection:
             yield Transaction(connection, self._now(connection), self._secret)
-            connection.rollback()
+
+    @contextlib.contextmanager
+    def _begun(self, begin: str) -> Iterator[Connection]:
+        """A connection in a transaction that is committed, or rolled back on any exception."""
+        if not self.sqlite:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql(begin)
+            try:
+                yield connection
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
 
     def close(self) -> None:
         self.engine.dispose()
@@ -133,8 +147,6 @@ class Database:
 def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        # The begin below decides how a transaction starts, not the driver.
-        connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -143,8 +155,3 @@ def _configure_sqlite(engine: Engine) -> None:
             "cache_size=-65536",
         ):
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        begin = connection.get_execution_options().get("begin", "BEGIN IMMEDIATE")
-        connection.exec_driver_sql(begin)

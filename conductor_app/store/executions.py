@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Row, bindparam, insert, literal, select, update
 
+from conductor_app.domain.events import GENESIS
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import executions, jobs, projects, shares
+from conductor_app.store.tables import executions, jobs, projects, shares, streams
 
 OPEN = executions.c.status.in_(("pending", "running", "paused"))
 
@@ -58,10 +59,17 @@ def lock(tx: Transaction, execution_id: str) -> Execution | None:
 
 
 _LOCKED = (
-    select(executions, projects.c.location, projects.c.name.label("project_name"))
+    select(
+        executions,
+        projects.c.location,
+        projects.c.name.label("project_name"),
+        streams.c.last_number,
+        streams.c.last_link,
+    )
     .join(projects, projects.c.id == executions.c.project_id)
+    .join(streams, streams.c.stream == literal("execution:") + executions.c.id)
     .order_by(executions.c.id)
-    .with_for_update(of=executions)
+    .with_for_update(of=(executions, streams))
 )
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _LOCK_ALL = _LOCKED.where(executions.c.id.in_(_IDS))
@@ -72,18 +80,27 @@ _LOCK_OF_JOBS = _LOCKED.where(
 
 def lock_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Execution]:
     """Lock in one order for all transactions, so that two of them never wait for each other."""
-    rows = tx.all(_LOCK_ALL, {"ids": list(ids)})
-    return {row.id: Execution(row, dict(row._mapping)) for row in rows}
+    return _kept(tx, tx.all(_LOCK_ALL, {"ids": list(ids)}))
 
 
 def lock_of_jobs(tx: Transaction, job_ids: Iterable[str]) -> dict[str, Execution]:
     """The executions of these jobs, locked, by execution id."""
-    rows = tx.all(_LOCK_OF_JOBS, {"ids": list(job_ids)})
-    return {row.id: Execution(row, dict(row._mapping)) for row in rows}
+    return _kept(tx, tx.all(_LOCK_OF_JOBS, {"ids": list(job_ids)}))
+
+
+def _kept(tx: Transaction, rows: Iterable[Row[Any]]) -> dict[str, Execution]:
+    """One object for an execution in a transaction; its stream's end is known from here on."""
+    for row in rows:
+        if row.id not in tx.locked:
+            tx.locked[row.id] = Execution(row, dict(row._mapping))
+            tx.events.know(f"execution:{row.id}", row.last_number, row.last_link)
+    return {row.id: tx.locked[row.id] for row in rows}
 
 
 def add(tx: Transaction, **values: Any) -> None:
     tx.run(insert(executions), values)
+    stream = {"stream": f"execution:{values['id']}", "last_number": 0, "last_link": GENESIS}
+    tx.run(insert(streams), stream)
 
 
 def add_share(tx: Transaction, execution_id: str, weight: float) -> None:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 CREATED_TOGETHER = 500
 
-_LAST = select(streams.c.last_number, streams.c.last_link).where(
-    streams.c.stream == bindparam("of_stream")
+_LAST = (
+    select(streams.c.last_number, streams.c.last_link)
+    .where(streams.c.stream == bindparam("of_stream"))
+    .with_for_update()
 )
-_LAST_LOCKED = _LAST.with_for_update()
 _ADVANCE = (
     update(streams)
     .where(streams.c.stream == bindparam("of_stream"))
@@ -45,6 +46,12 @@ class Recorder:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
         self._pending: list[_Pending] = []
+        # Where streams end whose lock the transaction holds: number and link.
+        self._ends: dict[str, tuple[int, str]] = {}
+
+    def know(self, stream: str, number: int, link: str) -> None:
+        """The stream ends here, and nobody else can write to it during this transaction."""
+        self._ends[stream] = (number, link)
 
     def record(self, execution_id: str, type_: str, **payload: Any) -> None:
         self._pending.append(_Pending(f"execution:{execution_id}", type_, payload))
@@ -68,12 +75,6 @@ class Recorder:
             }
             self.record(execution_id, f"{kind}.created", created=created)
 
-    def mark(self) -> int:
-        return len(self._pending)
-
-    def rewind(self, mark: int) -> None:
-        del self._pending[mark:]
-
     def write(self, tx: Transaction) -> None:
         by_stream: dict[str, list[_Pending]] = {}
         for pending in self._pending:
@@ -84,8 +85,8 @@ class Recorder:
         self._pending.clear()
 
     def _write_stream(self, tx: Transaction, stream: str, pending: list[_Pending]) -> None:
-        last = tx.first(_LAST_LOCKED if tx.postgresql else _LAST, {"of_stream": stream})
-        number, link = (last.last_number, last.last_link) if last else (0, rules.GENESIS)
+        number, link = self._ends.get(stream) or self._end_of(tx, stream)
+        known = number > 0 or stream in self._ends
         rows = []
         for each in pending:
             number += 1
@@ -103,10 +104,16 @@ class Recorder:
                 }
             )
         tx.run(insert(events), rows)
-        if last:
+        self._ends[stream] = (number, link)
+        if known:
             tx.run(_ADVANCE, {"of_stream": stream, "new_number": number, "new_link": link})
         else:
             tx.run(
                 insert(streams),
                 {"stream": stream, "last_number": number, "last_link": link},
             )
+
+    @staticmethod
+    def _end_of(tx: Transaction, stream: str) -> tuple[int, str]:
+        last = tx.first(_LAST, {"of_stream": stream})
+        return (last.last_number, last.last_link) if last else (0, rules.GENESIS)

@@ -18,8 +18,8 @@ from conductor_app.store.tables import executions
 from tests.benchmarks import noop, stack
 
 OURS = (
-    ("-P", "-m", "workers", "agent", "--queues", "agent.noop"),
-    ("-P", "-m", "workers", "agent", "--queues", "agent.noop"),
+    ("-P", "-m", "workers", "agent", "--queues", "agent.noop", "--slots", "32"),
+    ("-P", "-m", "workers", "agent", "--queues", "agent.noop", "--slots", "32"),
 )
 
 
