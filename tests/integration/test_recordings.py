@@ -171,6 +171,10 @@ def test_every_task_of_the_recorded_phases_is_recorded() -> None:
     assert {task.key for task in plan if task.phase in RECORDED_PHASES} == set(RECORDED)
 
 
+def test_the_bundled_workflow_has_no_problems() -> None:
+    assert loader.check(NAME) == []
+
+
 def test_every_recording_says_that_people_wrote_it() -> None:
     for task, attempts in RECORDED.items():
         for attempt in attempts:
