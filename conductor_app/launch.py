@@ -53,7 +53,7 @@ class Launch:
 def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
     """Choose what was left open. Raises InvalidWorkflow, InvalidInput, NotFound."""
     version, source, text, workflow = _workflow(tx, order)
-    used = _connectors(workflow, order.connector, settings.connector or REPLAY)
+    used = _connectors(workflow, order.connector, default_connector(settings))
     target, note = _target(workflow, used == {REPLAY}, order.target_phase)
     advance = settings.auto_advance if order.auto_advance is None else order.auto_advance
     wanted = Wanted(
@@ -69,6 +69,11 @@ def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
         replay_before=order.replay_before,
     )
     return Launch(wanted, note)
+
+
+def default_connector(settings: Settings) -> str:
+    """The connector of agents that name none, where nobody chose one for the execution."""
+    return settings.connector or REPLAY
 
 
 def label_of(connectors: str) -> str:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from flask import current_app
 
 from conductor_app.bootstrap import Conductor
+from conductor_app.launch import default_connector
 from conductor_app.store.database import Transaction
 
 EXTENSION = "conductor"
@@ -17,3 +18,8 @@ def conductor() -> Conductor:
 
 def reading() -> AbstractContextManager[Transaction]:
     return conductor().read()
+
+
+def connector() -> str:
+    """The installation's connector, which read models are told."""
+    return default_connector(conductor().settings)

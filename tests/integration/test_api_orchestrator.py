@@ -167,8 +167,12 @@ def test_deploy_makes_an_agents_queue_consumed_and_tells_its_health(
 def test_report_and_dashboard(api: Caller, repo: Path) -> None:
     start(api, repo)
     api.work(of={"0/routes": [Failed("AGENT_ERROR", "It broke", retryable=False)]})
-    assert api.get("/orchestrator/report")
-    assert api.get("/orchestrator/dashboard")
+    for part in ("report", "dashboard"):
+        assert api.get(f"/orchestrator/{part}")["execution"]["project"] == "repo"
+        text = api.get(f"/orchestrator/{part}", format="markdown")["markdown"]
+        assert text.startswith("# ")
+        assert "It broke" in text
+        assert api.get(f"/orchestrator/{part}", 422, format="pdf")["code"] == "invalid_fields"
 
 
 @pytest.mark.parametrize("verb", ["stop", "advance", "rollback", "test", "deploy/models"])

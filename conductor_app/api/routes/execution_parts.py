@@ -2,23 +2,22 @@
 
 from flask import Response
 
-from conductor_app.api.access import reading
+from conductor_app.api.access import connector, reading
 from conductor_app.api.answers import answered, paged
 from conductor_app.api.resources import resource
 from conductor_app.api.schemas.base import OK, PageQuery
-from conductor_app.api.schemas.executions import EventsQuery, ExecutionPath
-from conductor_app.views import current, graph, lists
-from conductor_app.views.report import report
+from conductor_app.api.schemas.executions import EventsQuery, ExecutionPath, FormatQuery
+from conductor_app.views import current, graph, lists, report
 
 api = resource("execution parts", "What executions consist of", "/executions/<execution_id>")
 
 
 @api.get("/report", responses=OK)
-def read_report(path: ExecutionPath) -> Response:
+def read_report(path: ExecutionPath, query: FormatQuery) -> Response:
     """Phases, milestones with their evidence, commits, attempts, time, tokens, cost."""
     with reading() as tx:
-        current.execution(tx, path.execution_id)
-        return answered("Report", report(tx, path.execution_id))
+        told = report.report(tx, path.execution_id, connector())
+    return answered("Report", query.formatted(told, report.markdown))
 
 
 @api.get("/events", responses=OK)

@@ -3,7 +3,7 @@
 from flask import Response
 
 from conductor_app.api import meant, starting
-from conductor_app.api.access import conductor, reading
+from conductor_app.api.access import conductor, connector, reading
 from conductor_app.api.answers import Answer, answered, paged
 from conductor_app.api.mutations import change
 from conductor_app.api.resources import resource
@@ -60,7 +60,9 @@ def read_execution(path: ExecutionPath) -> Response:
     """One execution, with its progress as `progress`."""
     with reading() as tx:
         data = starting.shown(tx, path.execution_id, conductor().settings)
-        return answered("Execution", {**data, "progress": status(tx, path.execution_id)})
+        return answered(
+            "Execution", {**data, "progress": status(tx, path.execution_id, connector())}
+        )
 
 
 @api.post("/<execution_id>/pause", responses=OK)

@@ -3,7 +3,7 @@
 from flask import Response
 
 from conductor_app.api import meant, starting
-from conductor_app.api.access import conductor, reading
+from conductor_app.api.access import conductor, connector, reading
 from conductor_app.api.answers import Answer, answered
 from conductor_app.api.mutations import change
 from conductor_app.api.resources import resource
@@ -14,17 +14,15 @@ from conductor_app.api.schemas.base import ACCEPTED, OK, Nothing
 from conductor_app.api.schemas.executions import (
     DeployPath,
     OrchestratorQuery,
+    ReadOrchestrator,
     Rollback,
     StartOrchestrator,
 )
 from conductor_app.engine import control, projects
 from conductor_app.errors import InvalidInput, NotFound
-from conductor_app.launch import REPLAY
 from conductor_app.queue import agent_queue
 from conductor_app.store.database import Transaction
-from conductor_app.views import agents, current
-from conductor_app.views.dashboard import dashboard
-from conductor_app.views.report import report
+from conductor_app.views import agents, current, dashboard, report
 from conductor_app.views.status import status
 
 api = resource("orchestrator", "The project's current execution", "/orchestrator")
@@ -110,19 +108,21 @@ def deploy(path: DeployPath, query: OrchestratorQuery, body: Nothing) -> Respons
 
 
 @api.get("/report", responses=OK)
-def read_report(query: OrchestratorQuery) -> Response:
+def read_report(query: ReadOrchestrator) -> Response:
     """The full report."""
     with reading() as tx:
         row = meant.last_execution(tx, query.project, query.execution)
-        return answered("Orchestrator report generated", report(tx, row.id))
+        told = report.report(tx, row.id, connector())
+    return answered("Orchestrator report generated", query.formatted(told, report.markdown))
 
 
 @api.get("/dashboard", responses=OK)
-def read_dashboard(query: OrchestratorQuery) -> Response:
+def read_dashboard(query: ReadOrchestrator) -> Response:
     """The dashboard's data."""
     with reading() as tx:
         row = meant.last_execution(tx, query.project, query.execution)
-        return answered("Orchestrator dashboard retrieved", dashboard(tx, row.id))
+        told = dashboard.dashboard(tx, row.id, connector())
+    return answered("Orchestrator dashboard retrieved", query.formatted(told, dashboard.markdown))
 
 
 def _start(tx: Transaction, query: OrchestratorQuery, body: StartOrchestrator) -> Answer:
@@ -152,4 +152,4 @@ def _told(data: dict[str, object]) -> dict[str, object]:
 
 
 def _status(tx: Transaction, execution_id: str) -> dict[str, object]:
-    return status(tx, execution_id, conductor().settings.connector or REPLAY)
+    return status(tx, execution_id, connector())

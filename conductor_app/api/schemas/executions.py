@@ -1,6 +1,7 @@
 """Executions: what may be sent."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -25,6 +26,13 @@ class ExecutionsQuery(PageQuery):
 
 class EventsQuery(PageQuery):
     type: Line | None = Field(None, description="Such as task.completed")
+
+
+class FormatQuery(Query):
+    format: Literal["json", "markdown"] = Field("json", description="markdown: as one text")
+
+    def formatted(self, told: Any, markdown: Callable[[Any], str]) -> Any:
+        return {"markdown": markdown(told)} if self.format == "markdown" else told
 
 
 class StartWork(Strict):
@@ -77,6 +85,10 @@ class Rollback(Strict):
 class OrchestratorQuery(Query):
     project: Line | None = Field(None, description="Id, name, path or URL")
     execution: Id | None = Field(None, description="This one, instead of the project's current")
+
+
+class ReadOrchestrator(OrchestratorQuery, FormatQuery):
+    pass
 
 
 class StartOrchestrator(StartWork):
