@@ -18,6 +18,8 @@ TICK = "conductor.tick"
 DUE = "conductor.due"
 SYSTEM_QUEUE = "system"
 ISOLATED_QUEUE = "isolated"
+# How Celery calls the workers with the role `agent`.
+AGENT_WORKERS = "agent-*"
 
 
 def agent_queue(agent: str) -> str:
@@ -79,7 +81,10 @@ class CeleryQueue:
 
     def consume(self, queue: str) -> None:
         with self._tolerant():
-            self._app.control.add_consumer(queue, reply=False)
+            # Not the system's worker: its checks and integrations would wait behind attempts.
+            self._app.control.add_consumer(
+                queue, reply=False, pattern=AGENT_WORKERS, matcher="glob"
+            )
 
     @staticmethod
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg2
 import pytest
@@ -16,6 +17,7 @@ import redis
 
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, redis_server
+from tests import rabbitmq_server
 
 FOREIGN_VARIABLES = (
     "DATABASE_URL",
@@ -30,6 +32,8 @@ FOREIGN_VARIABLES = (
     "DEEPSEEK_API_KEY",
 )
 RABBITMQ_URL = os.environ.get("RABBITMQ_URL")
+# Where everything was installed for the tests, what is missing is a failure.
+HEAVY = bool(os.environ.get("CONDUCTOR_TEST_HEAVY"))
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +42,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("CONDUCTOR_") or name in FOREIGN_VARIABLES:
             monkeypatch.delenv(name)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip for want of a program that a newcomer need not have; fail where all was to be tried."""
+    if HEAVY:
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10, what: str = "") -> None:
@@ -109,12 +120,16 @@ def redis_url(redis_of_session: str) -> str:
     return redis_of_session
 
 
-@pytest.fixture
-def rabbitmq_url() -> str:
-    """A real RabbitMQ server, where the environment names one."""
-    if not RABBITMQ_URL:
-        pytest.skip("RABBITMQ_URL is not set")
-    return RABBITMQ_URL
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """A real RabbitMQ server: the one that the environment names, else one of the tests' own."""
+    if RABBITMQ_URL:
+        yield RABBITMQ_URL
+    elif program := rabbitmq_server.program():
+        with rabbitmq_server.running(program) as url:
+            yield url
+    else:
+        missing("RABBITMQ NOT TRIED: install rabbitmq-server or set RABBITMQ_URL")
 
 
 @pytest.fixture(scope="session")
