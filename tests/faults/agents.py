@@ -86,13 +86,14 @@ class Waits(BaseAgent):
         return _write(task, context)
 
 
-class Sleeps(BaseAgent):
-    """Without files: waits for `go`."""
+class HearsNothing(BaseAgent):
+    """Writes its file when `go` is there, and does not stop before, whoever asks."""
 
     def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
         _tell_begun(task)
-        _wait(context, (_control(task) / "go").exists)
-        return AgentResult("slept")
+        while not (_control(task) / "go").exists():
+            time.sleep(POLL_SECONDS)
+        return _write(task, context)
 
 
 class Commands(BaseAgent):

@@ -124,6 +124,12 @@ class Cluster:
     def signal(self, name: str, number: signal.Signals) -> None:
         self.members[name].process.send_signal(number)
 
+    def freeze(self, name: str) -> None:
+        self.signal(name, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        self.signal(name, signal.SIGCONT)
+
     def stop(self, *names: str, seconds: float = PATIENCE) -> None:
         """SIGTERM, and the time that each takes to end; fail when one does not."""
         chosen = [self.members[name] for name in names]
@@ -161,9 +167,7 @@ class Cluster:
     def log_of(self, name: str) -> str:
         return self.members[name].log.read_text(errors="replace")
 
-    def wait(
-        self, condition: Callable[[], object], what: str, seconds: float = PATIENCE
-    ) -> float:
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> float:
         """Poll, looking after the members; the seconds it took. Fail with all that is known."""
         began = time.monotonic()
         while not condition():

@@ -10,7 +10,7 @@ agents:
   looker: {title: Changes nothing, function: "tests.faults.agents:Looks"}
   flaky: {title: Fails first, function: "tests.faults.agents:FailsFirst"}
   waiter: {title: Waits for a word, function: "tests.faults.agents:Waits"}
-  sleeper: {title: Waits without files, function: "tests.faults.agents:Sleeps"}
+  deaf: {title: Does not stop, function: "tests.faults.agents:HearsNothing"}
   commander: {title: Runs a command, function: "tests.faults.agents:Commands"}
   talker: {title: Takes turns, function: "tests.faults.agents:Talks"}
   killer: {title: Kills its worker, function: "tests.faults.agents:KillsItsWorker"}
@@ -68,8 +68,7 @@ def one_phase(*tasks: str) -> str:
 
 def fan_out(width: int, then: int = 0) -> str:
     """So many tasks without files that need nothing, and some that need the first of them."""
-    first = [f"{{key: t{n}, title: T{n}, agent: looker, files: false, needs: []}}" for n in range(width)]
-    second = [
-        f"{{key: u{n}, title: U{n}, agent: looker, files: false, needs: [t{n}]}}" for n in range(then)
-    ]
+    look = "agent: looker, files: false"
+    first = [f"{{key: t{n}, title: T{n}, {look}, needs: []}}" for n in range(width)]
+    second = [f"{{key: u{n}, title: U{n}, {look}, needs: [t{n}]}}" for n in range(then)]
     return one_phase(*first, *second)

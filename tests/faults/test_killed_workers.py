@@ -1,4 +1,4 @@
-"""`kill -9` of workers: at random moments, at every named crash point, and how soon work goes on."""
+"""`kill -9` of workers: at random, at every named crash point, and how soon work goes on."""
 
 import random
 import re
