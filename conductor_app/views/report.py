@@ -122,9 +122,15 @@ def _task(row: Row[Any], found: Reported) -> Item:
         **items.task(row),
         "retries": _retries(tries),
         "usage": items.usage_of(tries),
-        "attempts": [
-            {**items.attempt(each), "checks": found.judged_attempt(each.id)} for each in tries
-        ],
+        "attempts": [_attempt(row, each, found) for each in tries],
+    }
+
+
+def _attempt(task: Row[Any], row: Row[Any], found: Reported) -> Item:
+    return {
+        **items.attempt(row),
+        "connector": row.connector or found.connector_of(task.phase, task.agent),
+        "checks": found.judged_attempt(row.id),
     }
 
 

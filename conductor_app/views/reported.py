@@ -1,6 +1,6 @@
 """What a report is made of: an execution's rows, read once, by what they belong to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ class Reported:
     errors: Sequence[Row[Any]]
     lesson_ids: frozenset[str]
     connectors: Mapping[int, list[str]]
+    # What works for an agent in a phase, where an attempt does not say so itself.
+    connector_of: Callable[[int, str], str]
     # Whether replay has all it needs for the phase.
     recorded: Mapping[int, bool]
 
@@ -65,6 +67,11 @@ def evidence(row: Row[Any]) -> Item:
 
 def read(tx: Transaction, execution: Row[Any], default_connector: str) -> Reported:
     id_ = execution.id
+    agents = workflows.of_version(tx, execution.workflow_version).all_agents(AGENTS)
+
+    def connector_of(phase: int, agent: str) -> str:
+        return connectors.connector_of(execution, phase, agents[agent], default_connector)
+
     results: dict[tuple[str, str], list[Row[Any]]] = {}
     of_attempt: dict[str, list[Row[Any]]] = {}
     for row in _all(tx, tables.check_results, id_):
@@ -83,6 +90,7 @@ def read(tx: Transaction, execution: Row[Any], default_connector: str) -> Report
         errors=_all(tx, tables.errors, id_),
         lesson_ids=frozenset(row.id for row in _all(tx, tables.lessons, id_)),
         connectors=connectors.of_phases(tx, execution, default_connector),
+        connector_of=connector_of,
         recorded=_recorded(tx, execution),
     )
 

@@ -1,10 +1,9 @@
 """How times, durations, money, fractions and agents are written for people and programs."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NANO = Decimal(10) ** 9
+NANO = 10**9
 
 
 def iso(at: int | None) -> str | None:
@@ -42,8 +41,8 @@ def between(started: int | None, ended: int | None) -> float | None:
 
 def usd(nano: int) -> str:
     """Nano-USD as a decimal string of USD, with cents at least and nothing rounded."""
-    exact = (Decimal(nano) / NANO).normalize()
-    return f"{exact:f}" if -exact.as_tuple().exponent > 2 else f"{exact:.2f}"  # type: ignore[operator]
+    dollars, rest = divmod(nano, NANO)
+    return f"{dollars}.{f'{rest:09d}'.rstrip('0'):0<2}"
 
 
 def duration(of: float | None) -> str:

@@ -103,6 +103,7 @@ def test_tasks_show_every_attempt_of_every_generation(engine: Engine, done: str)
     assert [each["status"] for each in first["attempts"]] == ["failed", "succeeded", "succeeded"]
     assert first["attempts"][1]["checks"][0]["command"] == "test -f a"
     assert first["attempts"][1]["sandbox"] == "sandlock"
+    assert {each["connector"] for each in first["attempts"]} == {"replay"}
     assert first["usage"]["cost_usd"] == "0.003002"
 
 
