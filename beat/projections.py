@@ -5,8 +5,6 @@ damaged is simply written again, and one that can't be written costs a warning.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +76,7 @@ def _put_all(folder: Path, texts: Mapping[str, str]) -> None:
         hide(folder.parent)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        put(folder / name, text)
+        write_whole(folder / name, text)
 
 
 def folder_of(execution: Row[Any], home: Path) -> Path:
@@ -92,21 +90,6 @@ def folder_of(execution: Row[Any], home: Path) -> Path:
         if not folder.is_symlink():
             return folder
     return home / "projections" / str(execution.project_id)
-
-
-def put(file: Path, text: str) -> None:
-    """Replace a file as a whole: whoever reads it sees the old text or the new, never half."""
-    handle, part = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        Path(part).chmod(0o644)
-        Path(part).replace(file)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
 
 
 def _texts(
@@ -163,4 +146,4 @@ def hide(repository: Path) -> None:
     if missing:
         exclude.parent.mkdir(exist_ok=True)
         before = known if known.endswith("\n") or not known else f"{known}\n"
-        put(exclude, before + "".join(f"{line}\n" for line in missing))
+        write_whole(exclude, before + "".join(f"{line}\n" for line in missing))

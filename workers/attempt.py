@@ -1,5 +1,6 @@
 """An attempt: worktree, agent, commit, publication, checks, and the outcome to report."""
 
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 # What failed logs tell the next attempt, in characters.
 LOG_LENGTH = 4_000
+# How long after its deadline an agent may still come to its end, in seconds.
+GRACE = 30.0
 
 
 class AttemptLog:
@@ -196,8 +199,10 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
             deadline=time.monotonic() + spec.timeout,
             artifacts=attempt.artifacts,
         )
+        attempt.held.until = attempt.context.deadline + GRACE
         agent = process.agents.resolve(agent_spec)
         result = agent.perform_task(_task(claim, spec), attempt.context)
+        attempt.held.until = math.inf
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result

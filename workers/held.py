@@ -1,6 +1,8 @@
 """The jobs that this process holds, and the heart that keeps their leases."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ class Held:
     lost: bool = False
     cancelled: bool = False
     draining: bool = False
+    # A time of `time.monotonic()` after which its lease is not renewed: an agent in Python that
+    # ignores its deadline can't be killed, but it can lose its job.
+    until: float = math.inf
 
     def stopped(self) -> bool:
         return self.lost or self.cancelled or self.draining
@@ -72,6 +77,9 @@ class HeldJobs:
 
     def _renew(self) -> None:
         mine = self._all()
+        for held in mine:
+            held.lost = held.lost or time.monotonic() > held.until
+        mine = [held for held in mine if not held.lost]
         pulse = self._writer.renew([held.job_id for held in mine], self._queues())
         for held in mine:
             if pulse.held.get(held.job_id) != held.fence:

@@ -18,10 +18,12 @@ from conductor_app.domain.outcome import (
     RolledBack,
     Unreadable,
 )
-from conductor_app.domain.workflow import Check, PythonCheck
+from conductor_app.domain.workflow import Check, FileCheck, PythonCheck
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
 from conductor_app.store import executions, jobs
+from conductor_app.views import state
+from conductor_app.wholefile import write_whole
 from workers.attempt import judgement, trailers
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import JudgingCancelled, judge
@@ -82,8 +84,12 @@ def _asked(claim: Claim) -> list[_Asked]:
         return [_Asked("milestone", key, each) for each in specs]
     phase = claim.workflow.phase(claim.payload["phase"])
     subject = f"phase/{phase.number}"
+    artifacts = [
+        FileCheck(kind="file", name=f"Artifact {path}", path=path)
+        for path in phase.artifacts.required
+    ]
     return [
-        *(_Asked("exit", subject, each) for each in phase.exit_criteria),
+        *(_Asked("exit", subject, each) for each in (*artifacts, *phase.exit_criteria)),
         *(_Asked("test", subject, each) for each in phase.tests),
     ]
 
@@ -165,7 +171,17 @@ def checkpoint(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
         commit = repository.tip(claim.branch)
         tag = f"{claim.branch}-before-phase-{entering}-{claim.job_id[-6:].lower()}"
         repository.tag(tag, commit)
+    backup(process, claim, f"before-phase-{entering}")
     return Checkpointed(commit, tag or "", _call_hooks(claim, entering, leaving, commit))
+
+
+def backup(process: "WorkerProcess", claim: Claim, moment: str) -> None:
+    """Keep the execution's state as it is now, for people to look back at."""
+    with process.conductor.read() as tx:
+        kept = state.state(tx, claim.execution_id)
+    folder = process.conductor.settings.places.backups / claim.execution_id
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f"{moment}-{claim.job_id}.json", state.text(kept))
 
 
 def _call_hooks(
@@ -190,6 +206,7 @@ def _log_hook(line: str) -> None:
 
 def rollback(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
     """Give the branch the checkpoint's tree again, with a new commit."""
+    backup(process, claim, "before-rollback")
     tip = _repository(process, claim).revert_to_tree(
         claim.branch,
         claim.payload["commit"],

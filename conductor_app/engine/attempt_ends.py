@@ -56,8 +56,25 @@ def succeeded(
             attempt_id=report.attempt_id,
         )
         done.append(done_task(task, summary=outcome.summary))
+        learn(tx, execution, task, outcome.summary)
     records.end_attempts(tx, ends)
     return complete(tx, execution, done, inside)
+
+
+def learn(tx: Transaction, execution: Execution, task: Row[Any], summary: str) -> None:
+    """A task that failed before it succeeded has taught something."""
+    if not task.failures:
+        return
+    records.add_lesson(
+        tx,
+        execution.id,
+        "success",
+        f"{task.key} failed with {task.error_kind} ({task.error_message}) and was mended",
+        phase=task.phase,
+        agent=task.agent,
+        impact=f"Complete after {task.failures + 1} attempts",
+        action_taken=summary,
+    )
 
 
 def done_task(task: Row[Any], commit: str | None = None, summary: str = "") -> Done:

@@ -89,6 +89,7 @@ def finish(
     if task.status != TaskState.INTEGRATING:
         # Superseded meanwhile by a rollback, which moves the branch itself.
         return []
+    attempt_ends.learn(tx, execution, task, task.summary or "")
     done = attempt_ends.done_task(task, outcome.commit, task.summary or "")
     return complete(tx, execution, [done], inside)
 

@@ -138,7 +138,7 @@ def _validate_phase(tx: Transaction, execution: Execution, workflow: Workflow) -
         return []
     phases.move(tx, phase, PhaseState.VALIDATING, verdict=None)
     spec = workflow.phase(phase.number)
-    if spec.exit_criteria or spec.tests:
+    if spec.exit_criteria or spec.tests or spec.artifacts.required:
         jobs.add_system(tx, "check", execution.id, {"phase": phase.number, "phase_id": phase.id})
         return [SYSTEM_QUEUE]
     phases.change(tx, phase.id, verdict="passed")

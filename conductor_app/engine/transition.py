@@ -10,6 +10,9 @@ from conductor_app.store import jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
+# How the template's events of a phase's two moments end.
+START, END = ".start", ".end"
+
 
 def enter_first(tx: Transaction, execution: Execution) -> list[str]:
     """Begin the execution; with a repository its branch and first checkpoint are made before."""
@@ -55,6 +58,7 @@ def passed(
     before = phases.current(tx, execution.id, entering - 1) if entering else None
     if before is not None and before.status == PhaseState.VALIDATING:
         phases.move(tx, before, PhaseState.COMPLETED, completed_at=tx.now)
+        _emit(tx, execution, before.number, END)
     if entering > execution.target_phase:
         _complete(tx, execution)
         return []
@@ -62,7 +66,16 @@ def passed(
     assert phase is not None
     phases.move(tx, phase, PhaseState.IN_PROGRESS, started_at=tx.now)
     execution.change(tx, current_phase=entering)
+    _emit(tx, execution, entering, START)
     return []
+
+
+def _emit(tx: Transaction, execution: Execution, number: int, moment: str) -> None:
+    """The events that the template names for this moment: `execute.start`, say."""
+    spec = workflows.of_version(tx, execution.workflow_version).phase(number)
+    for name in spec.events:
+        if name.endswith(moment):
+            tx.events.record(execution.id, f"orchestration.phase.{name}", phase=number)
 
 
 def _complete(tx: Transaction, execution: Execution) -> None:

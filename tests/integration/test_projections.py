@@ -19,6 +19,7 @@ from conductor_app.engine.start import Wanted, start
 from conductor_app.settings import Settings
 from conductor_app.store import projects, records
 from conductor_app.store.tables import progress
+from conductor_app.wholefile import write_whole
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
 
 FLOW = workflow(
@@ -276,12 +277,12 @@ def test_the_files_tell_of_the_current_execution(
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     texts = [json.dumps({"n": n, "filler": "x" * 200_000}) for n in range(2)]
-    projections.put(file, texts[0])
+    write_whole(file, texts[0])
     done = threading.Event()
 
     def rewrite() -> None:
         for n in range(60):
-            projections.put(file, texts[n % 2])
+            write_whole(file, texts[n % 2])
         done.set()
 
     writer = threading.Thread(target=rewrite)
