@@ -21,6 +21,7 @@ from conductor_app.store.database import Transaction
 from conductor_app.views import connectors, dashboard, errors_log, lessons, progress, state
 from conductor_app.views.current import UNFINISHED, newest_of_each
 from conductor_app.views.current import execution as find
+from conductor_app.wholefile import write_whole
 from workers.git.location import local
 
 FOLDER = ".conductor"

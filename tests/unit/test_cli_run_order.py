@@ -86,7 +86,7 @@ def test_functions_need_neither_connector_nor_recording(tmp_path: Path) -> None:
     file.write_text(FUNCTIONS)
     order = settle(str(file))
     assert (order.connector, order.target_phase) == (None, 0)
-    assert "every agent is a Python function" in "\n".join(order.announcement())
+    assert "agents that are Python functions" in "\n".join(order.announcement())
 
 
 def test_inputs_are_checked_before_anything_starts() -> None:

@@ -36,7 +36,7 @@ def environment(private: Path, extra: Mapping[str, str]) -> dict[str, str]:
         "HOME": str(private),
         "TMPDIR": str(private),
         "LANG": "C.UTF-8",
-        # No compiled Python among the files that an attempt commits; what is compiled is still read.
+        # No compiled Python among the files of an attempt; what is compiled is still read.
         "PYTHONDONTWRITEBYTECODE": "1",
         # Closed to it, and git takes a closed configuration for an error.
         "GIT_CONFIG_NOSYSTEM": "1",
