@@ -1,0 +1,393 @@
+"""What goes wrong and what follows: retries, lost leases, stale fences, lost hints, sweepers."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from conductor_app.domain.outcome import (
+    Conflicted,
+    Failed,
+    Integrated,
+    Interrupted,
+    Outcome,
+    Released,
+    Succeeded,
+    Unreadable,
+)
+from conductor_app.engine import control, task_control
+from conductor_app.engine.claim import Claim
+from conductor_app.engine.report import Report, report
+from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE
+from conductor_app.store.tables import attempts, errors, jobs, leases
+from tests.fakes import invariants
+from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
+from tests.fakes.worker import DIES
+
+TIMEOUT = Failed("TIMEOUT", "too slow", "the log")
+PATIENT = {"max": 2, "backoff": "exponential", "base": 10, "escalate_after": 2}
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    with engine_on(database_url) as opened:
+        yield opened
+        invariants.hold(opened)
+
+
+def severities(engine: Engine) -> list[str]:
+    return [row.severity for row in engine.rows(select(errors).order_by(errors.c.id))]
+
+
+def attempt_states(engine: Engine) -> list[str]:
+    return [row.status for row in engine.rows(select(attempts).order_by(attempts.c.id))]
+
+
+class TestRetries:
+    def test_a_failure_is_tried_again_after_its_waiting_time(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", retry=PATIENT))))
+        engine.run(outcomes={"0/a": [TIMEOUT]})
+        assert engine.states(one) == {"0/a": "queued"}
+        engine.later(9)
+        engine.due()
+        assert engine.published() == []
+        engine.later(2)
+        engine.due()
+        engine.run()
+        assert engine.status(one) == "completed"
+        assert attempt_states(engine) == ["failed", "succeeded"]
+
+    def test_the_next_attempt_is_told_what_went_wrong(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", retry={"base": 0}))))
+        told: list[tuple[int, list[str]]] = []
+
+        def listen(claim: Claim) -> Succeeded:
+            told.append((claim.failures, [note["detail"] for note in claim.notes]))
+            return Succeeded()
+
+        engine.run(outcomes={"0/a": [TIMEOUT, listen]})
+        assert told == [(1, ["the log"])]
+        assert engine.status(one) == "completed"
+
+    def test_waiting_times_grow_and_the_last_failure_asks_for_attention(
+        self, engine: Engine
+    ) -> None:
+        one = engine.start(workflow(phase(task("a", retry=PATIENT))))
+        waits = []
+        for _ in range(2):
+            before = engine.database.clock
+            engine.run(outcomes={"0/a": [TIMEOUT]})
+            waits.append(engine.job(engine.task(one, "0/a").id).not_before - before)
+            engine.later(60)
+            engine.due()
+        assert waits == [10_000, 20_000]
+        assert severities(engine) == ["low", "medium"]
+
+    def test_too_many_failures_block_and_name_the_way_out(self, engine: Engine) -> None:
+        one = engine.start(
+            workflow(phase(task("a", retry={"max": 1, "base": 0}), task("b", needs=["a"])))
+        )
+        engine.run(outcomes={"0/a": [TIMEOUT, TIMEOUT]})
+        row = engine.execution(one)
+        assert (row.status, row.reason) == ("paused", "blocked")
+        assert "conductor retry 0/a" in row.reason_detail
+        assert engine.states(one) == {"0/a": "failed", "0/b": "waiting"}
+        assert severities(engine)[-1] == "high"
+
+    def test_what_can_not_be_retried_is_not(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"))))
+        engine.run(outcomes={"0/a": [Failed("TOOL_LIMIT", "too much")]})
+        assert engine.states(one) == {"0/a": "failed"}
+
+    def test_a_failed_task_gets_a_new_generation(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"), task("b", needs=["a"]))))
+        engine.run(outcomes={"0/a": [Failed("TOOL_LIMIT", "too much")]})
+        engine.do(task_control.retry, one, "0/a")
+        engine.run()
+        assert engine.status(one) == "completed"
+        assert engine.task(one, "0/a").generation == 2
+
+    def test_a_draining_worker_costs_nothing(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", retry={"max": 0}))))
+        engine.run(outcomes={"0/a": [Released()] * 5})
+        assert engine.status(one) == "completed"
+        row = engine.task(one, "0/a")
+        assert row.failures == 0
+        assert attempt_states(engine) == ["released"] * 5 + ["succeeded"]
+
+    def test_what_is_given_back_while_paused_is_sent_after_resume(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"))))
+        worker = engine.worker()
+        taken = worker.claim(engine.task(one, "0/a").id)
+        assert taken is not None
+        engine.published()
+        engine.do(control.pause, one)
+        worker.report(taken, Released())
+        assert engine.published() == []
+        engine.resume(one)
+        engine.run()
+        assert engine.status(one) == "completed"
+
+
+class TestInfrastructure:
+    def test_it_counts_against_nobody(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", retry={"max": 0}))))
+        engine.run(outcomes={"0/a": [Interrupted("no disk")]})
+        assert engine.states(one) == {"0/a": "queued"}
+        engine.later(60)
+        engine.due()
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_what_does_not_mend_itself_pauses_and_resume_goes_on(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", files=True))))
+        engine.run(outcomes={"checkpoint": [Interrupted("disk full", critical=True)]})
+        row = engine.execution(one)
+        assert (row.status, row.reason) == ("paused", "blocked")
+        assert "disk full" in row.reason_detail
+        engine.resume(one)
+        engine.later(60)
+        engine.due()
+        engine.run()
+        assert engine.status(one) == "completed"
+
+
+class TestLostLeases:
+    def lose(self, engine: Engine, times: int) -> str:
+        one = engine.start(workflow(phase(task("a", retry={"max": 0}))))
+        for _ in range(times):
+            engine.run(outcomes={"0/a": [DIES]})
+            engine.expire_leases()
+        return one
+
+    def test_the_job_is_queued_again(self, engine: Engine) -> None:
+        one = self.lose(engine, 1)
+        engine.run()
+        assert engine.status(one) == "completed"
+        assert attempt_states(engine) == ["lost", "succeeded"]
+        assert engine.task(one, "0/a").failures == 0
+
+    def test_after_two_it_runs_alone(self, engine: Engine) -> None:
+        one = self.lose(engine, 2)
+        assert [hint.queue for hint in engine.queue.hints] == [ISOLATED_QUEUE]
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_only_one_is_out_on_the_isolated_queue(self, engine: Engine) -> None:
+        engine.start(workflow(phase(task("a"), task("b"))))
+        for _ in range(2):
+            engine.run(outcomes={"0/a": [DIES], "0/b": [DIES]})
+            engine.expire_leases()
+        assert [hint.queue for hint in engine.queue.hints] == [ISOLATED_QUEUE]
+        engine.run()
+        assert attempt_states(engine).count("succeeded") == 2
+
+    def test_three_quarantine_it(self, engine: Engine) -> None:
+        one = self.lose(engine, 3)
+        row = engine.task(one, "0/a")
+        assert (row.status, row.error_kind) == ("failed", "QUARANTINED")
+        assert engine.job(row.id).status == "quarantined"
+        assert engine.execution(one).reason == "blocked"
+        engine.do(task_control.retry, one, "0/a")
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_check_runs_that_kill_workers_pause_the_execution(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"), exit_criteria=[check()])))
+        for _ in range(3):
+            engine.run(outcomes={"phase/0": [DIES]})
+            engine.expire_leases()
+        assert engine.execution(one).reason == "blocked"
+        engine.resume(one)
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_a_winner_that_dies_is_finished_by_the_system(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", files=True))))
+        engine.run(outcomes={"integrate": [DIES]})
+        assert engine.states(one) == {"0/a": "integrating"}
+        engine.expire_leases()
+        assert [hint.queue for hint in engine.queue.hints] == [SYSTEM_QUEUE]
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_a_sweeper_that_was_away_waits_one_lease(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"))))
+        engine.tick()
+        engine.run(outcomes={"0/a": [DIES]})
+        engine.later(3600)
+        engine.tick()
+        assert engine.states(one) == {"0/a": "active"}
+        for _ in range(6):
+            engine.later(5)
+            engine.tick()
+        assert engine.states(one) == {"0/a": "queued"}
+
+    def test_a_late_report_is_refused(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", files=True))))
+        worker = engine.worker()
+        checkpoint = engine.execution(one).hold
+        engine.run(queues=[SYSTEM_QUEUE])
+        assert engine.execution(one).hold != checkpoint
+        late = worker.claim(engine.task(one, "0/a").id)
+        assert late is not None
+        engine.expire_leases()
+        answer = worker.report(late, Succeeded("late", "c", "t"))
+        assert not answer.accepted and answer.integration is None
+        engine.run()
+        assert engine.status(one) == "completed"
+        assert attempt_states(engine) == ["lost", "succeeded"]
+
+    def test_of_two_reports_in_one_batch_only_the_holders_counts(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"))))
+        worker = engine.worker()
+        id_ = engine.task(one, "0/a").id
+        late = worker.claim(id_)
+        engine.expire_leases()
+        holder = worker.claim(id_)
+        assert late is not None and holder is not None
+        sent = [
+            Report(id_, each.fence, Succeeded(f"fence {each.fence}"), each.attempt_id)
+            for each in (late, holder)
+        ]
+        with engine.database.transaction() as tx:
+            report(tx, sent, 1000)
+        assert engine.task(one, "0/a").summary == "fence 2"
+        assert attempt_states(engine) == ["lost", "succeeded"]
+
+
+class TestIntegration:
+    @pytest.mark.parametrize("outcome", [Conflicted("a.py"), Unreadable("gone")])
+    def test_it_sends_the_task_back_at_no_count(self, engine: Engine, outcome: Outcome) -> None:
+        one = engine.start(workflow(phase(task("a", files=True, retry={"max": 1}))))
+        worker = engine.run(outcomes={"integrate": [outcome]})
+        assert worker.done.count("0/a") == 2
+        row = engine.task(one, "0/a")
+        assert (row.status, row.failures) == ("completed", 0)
+        numbers = [row.number for row in engine.rows(select(attempts).order_by(attempts.c.id))]
+        assert numbers == [1, 2]
+
+    def test_only_so_often(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", files=True, retry={"max": 1}))))
+        engine.run(outcomes={"integrate": [Conflicted("a.py")] * 2})
+        assert engine.task(one, "0/a").status == "failed"
+        assert engine.execution(one).reason == "blocked"
+
+    def test_git_that_fails_is_tried_again(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", files=True))))
+        engine.run(outcomes={"integrate": [Interrupted("no git")]})
+        assert engine.states(one) == {"0/a": "integrating"}
+        engine.later(60)
+        engine.due()
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_what_was_won_comes_home_during_a_pause(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", files=True), task("b", needs=["a"]))))
+        engine.run(outcomes={"integrate": [DIES]})
+        engine.do(control.pause, one)
+        engine.expire_leases()
+        engine.run()
+        assert engine.states(one) == {"0/a": "completed", "0/b": "waiting"}
+        engine.resume(one)
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_the_same_result_is_reported_once(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a", files=True))))
+        engine.run(outcomes={"integrate": [DIES]})
+        job = engine.jobs(one, "integrate")[0]
+        sent = Report(job.id, 1, Integrated("c", "c"))
+        for accepted in (True, False):
+            with engine.database.transaction() as tx:
+                assert report(tx, [sent], 1000)[job.id].accepted is accepted
+
+
+class TestHints:
+    def test_lost_ones_are_sent_again_when_a_slot_is_free(self, engine: Engine) -> None:
+        engine.register("w", ["agent.models"], slots=1)
+        one = engine.start(workflow(phase(task("a"))))
+        assert len(engine.published()) == 1
+        engine.later(29)
+        engine.beat("w")
+        engine.tick()
+        assert engine.published() == []
+        engine.later(2)
+        engine.tick()
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_not_while_the_worker_that_would_take_them_is_busy(self, engine: Engine) -> None:
+        """Also not when it is busy with another queue's work: its slots are one pool."""
+        engine.register("w", ["agent.models", "agent.api"], slots=1)
+        one = engine.start(workflow(phase(task("a"), task("b", "api"))))
+        engine.published()
+        taken = engine.worker(name="w").claim(engine.task(one, "0/a").id)
+        assert taken is not None
+        engine.later(31)
+        engine.beat("w")
+        engine.tick()
+        assert engine.published() == []
+
+    def test_duplicates_and_disorder_change_nothing(self, engine: Engine) -> None:
+        one = engine.start(
+            workflow(
+                phase(
+                    *(task(f"a{n}", files=bool(n % 2)) for n in range(4)),
+                    *(task(f"b{n}", "api", needs=[f"a{n}", "a0"]) for n in range(4)),
+                    milestones=[milestone("m", check())],
+                )
+            )
+        )
+        worker = engine.run(copies=3, shuffle=random.Random(7))
+        assert engine.status(one) == "completed"
+        assert len(worker.done) == len(set(worker.done)) + worker.done.count("checkpoint") - 1
+
+    def test_deleting_every_message_costs_time_only(self, engine: Engine) -> None:
+        queues = ["agent.models", "agent.api", SYSTEM_QUEUE]
+        engine.register("w", queues, slots=4)
+        one = engine.start(
+            workflow(phase(task("a"), task("b", "api", needs=["a"]), exit_criteria=[check()]))
+        )
+        for _ in range(10):
+            engine.published()
+            engine.later(31)
+            engine.beat("w")
+            engine.tick()
+            hints = engine.published()
+            for hint in hints:
+                engine.worker().deliver(hint)
+        assert engine.status(one) == "completed"
+
+    def test_an_id_that_is_not_queued_starts_nothing(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"), task("b", needs=["a"]))))
+        worker = engine.worker()
+        assert worker.claim("01ARZ3NDEKTSV4RRFFQ69G5FAV") is None
+        assert worker.claim(engine.task(one, "0/b").id) is None
+        assert engine.states(one) == {"0/a": "queued", "0/b": "waiting"}
+
+
+class TestTick:
+    def test_one_holder_at_a_time(self, engine: Engine) -> None:
+        assert engine.tick("one")
+        assert not engine.tick("two")
+        assert engine.tick("one")
+        engine.later(6)
+        assert engine.tick("two")
+        assert [row.holder for row in engine.rows(select(leases))] == ["two"]
+
+    def test_a_handover_is_no_gap(self, engine: Engine) -> None:
+        engine.tick("one")
+        since = engine.rows(select(leases))[0].since
+        engine.later(6)
+        engine.tick("two")
+        assert engine.rows(select(leases))[0].since == since
+
+    def test_it_finds_what_is_ready_and_unsent(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"))))
+        engine.published()
+        engine.change(jobs, jobs.c.execution_id == one, hinted_at=None)
+        engine.tick()
+        engine.run()
+        assert engine.status(one) == "completed"
