@@ -9,9 +9,9 @@ from sqlalchemy import BindParameter, Row, bindparam, insert, literal, select, u
 from conductor_app.domain.events import GENESIS
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import executions, jobs, projects, shares, streams
+from conductor_app.store.tables import OPEN_EXECUTION, executions, jobs, projects, shares, streams
 
-OPEN = executions.c.status.in_(("pending", "running", "paused"))
+OPEN = OPEN_EXECUTION
 
 
 @dataclass

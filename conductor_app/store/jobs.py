@@ -9,14 +9,22 @@ from conductor_app.domain.states import JobState
 from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import executions, jobs, shares, tasks, workers
+from conductor_app.store.tables import (
+    OPEN_EXECUTION,
+    OPEN_JOB,
+    executions,
+    jobs,
+    shares,
+    tasks,
+    workers,
+)
 
 # Later than any clock: a job that waits for something other than time.
 NEVER = 2**53
 
 QUEUED = jobs.c.status == "queued"
 ACTIVE = jobs.c.status == "active"
-OPEN = jobs.c.status.in_(("queued", "active"))
+OPEN = OPEN_JOB
 UNHINTED = (QUEUED, jobs.c.hinted_at.is_(None))
 
 
@@ -234,7 +242,7 @@ _SHARERS = (
     select(shares)
     .join(executions, executions.c.id == shares.c.execution_id)
     .where(
-        executions.c.status.in_(("pending", "running", "paused")),
+        OPEN_EXECUTION,
         select(jobs.c.id)
         .where(
             jobs.c.queue == bindparam("of_queue"),

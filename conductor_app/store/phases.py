@@ -7,12 +7,18 @@ from sqlalchemy import Row, and_, bindparam, or_, select, update
 
 from conductor_app.domain.states import MilestoneState, PhaseState
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import checkpoints, milestones, phases
+from conductor_app.store.tables import (
+    CURRENT_MILESTONE,
+    CURRENT_PHASE,
+    checkpoints,
+    milestones,
+    phases,
+)
 
 _CURRENT = select(phases).where(
     phases.c.execution_id == bindparam("of_execution"),
     phases.c.number == bindparam("of_phase"),
-    phases.c.current,
+    CURRENT_PHASE,
 )
 
 
@@ -24,7 +30,7 @@ _AT_WORK = (
     select(phases)
     .where(
         phases.c.execution_id == bindparam("of_execution"),
-        phases.c.current,
+        CURRENT_PHASE,
         or_(
             phases.c.number == bindparam("of_phase"),
             and_(phases.c.number < bindparam("of_phase"), phases.c.open_tasks > 0),
@@ -42,7 +48,7 @@ def at_work(tx: Transaction, execution_id: str, current_phase: int) -> Sequence[
 def all_current(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
     return tx.all(
         select(phases)
-        .where(phases.c.execution_id == execution_id, phases.c.current)
+        .where(phases.c.execution_id == execution_id, CURRENT_PHASE)
         .order_by(phases.c.number)
     )
 
@@ -74,7 +80,7 @@ def milestones_of(
     tx: Transaction, execution_id: str, phase: int | None = None
 ) -> Sequence[Row[Any]]:
     statement = select(milestones).where(
-        milestones.c.execution_id == execution_id, milestones.c.current
+        milestones.c.execution_id == execution_id, CURRENT_MILESTONE
     )
     if phase is not None:
         statement = statement.where(milestones.c.phase == phase)

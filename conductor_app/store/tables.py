@@ -429,3 +429,13 @@ idempotency_keys = Table(
     Column("response", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
+
+# The words of the partial indexes again, for queries: SQLite uses such an index only for a
+# condition that it can compare word by word, which it can't with IN lists of parameters.
+OPEN_EXECUTION = text("executions.status IN ('pending','running','paused')")
+OPEN_JOB = text("jobs.status IN ('queued','active')")
+FLYING_TASK = text("tasks.status IN ('queued','active','integrating')")
+STUCK_TASK = text("tasks.current AND tasks.status IN ('failed','cancelled')")
+CURRENT_TASK = text("tasks.current")
+CURRENT_PHASE = text("phases.current")
+CURRENT_MILESTONE = text("milestones.current")

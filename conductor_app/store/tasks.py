@@ -16,15 +16,23 @@ from sqlalchemy import (
     update,
 )
 
-from conductor_app.domain.states import TASK_IN_FLIGHT, TaskState
+from conductor_app.domain.states import TaskState
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import milestones, phases, task_needs, tasks
+from conductor_app.store.tables import (
+    CURRENT_MILESTONE,
+    CURRENT_PHASE,
+    CURRENT_TASK,
+    FLYING_TASK,
+    STUCK_TASK,
+    milestones,
+    phases,
+    task_needs,
+    tasks,
+)
 
 # Spelled out, so that the partial indexes of the same words serve these queries.
 READY = and_(tasks.c.status == "waiting", tasks.c.needs_left == 0)
-IN_FLIGHT = tasks.c.status.in_(sorted(TASK_IN_FLIGHT))
 UNFINISHED = tasks.c.status.in_(("waiting", "queued", "active", "integrating"))
-STUCK = and_(tasks.c.current, tasks.c.status.in_(("failed", "cancelled")))
 
 
 def add(tx: Transaction, rows: Sequence[dict[str, Any]], needs: Sequence[dict[str, Any]]) -> None:
@@ -41,9 +49,7 @@ def get(tx: Transaction, task_id: str) -> Row[Any] | None:
 def current(tx: Transaction, execution_id: str, key: str) -> Row[Any] | None:
     """The newest generation of a task."""
     return tx.first(
-        select(tasks).where(
-            tasks.c.execution_id == execution_id, tasks.c.key == key, tasks.c.current
-        )
+        select(tasks).where(tasks.c.execution_id == execution_id, tasks.c.key == key, CURRENT_TASK)
     )
 
 
@@ -51,12 +57,12 @@ def by_keys(tx: Transaction, execution_id: str, keys: Collection[str]) -> Sequen
     """The newest generations of these tasks."""
     if not keys:
         return []
-    of_keys = (tasks.c.execution_id == execution_id, tasks.c.key.in_(list(keys)), tasks.c.current)
+    of_keys = (tasks.c.execution_id == execution_id, tasks.c.key.in_(list(keys)), CURRENT_TASK)
     return tx.all(select(tasks).where(*of_keys))
 
 
 def all_current(tx: Transaction, execution_id: str, phase: int | None = None) -> Sequence[Row[Any]]:
-    statement = select(tasks).where(tasks.c.execution_id == execution_id, tasks.c.current)
+    statement = select(tasks).where(tasks.c.execution_id == execution_id, CURRENT_TASK)
     if phase is not None:
         statement = statement.where(tasks.c.phase == phase)
     return tx.all(statement.order_by(tasks.c.phase, tasks.c.position, tasks.c.id))
@@ -96,7 +102,7 @@ def in_flight(tx: Transaction, execution_id: str) -> dict[str, int]:
     """How many tasks are queued, active or integrating, by agent."""
     statement = (
         select(tasks.c.agent, func.count().label("n"))
-        .where(tasks.c.execution_id == execution_id, IN_FLIGHT)
+        .where(tasks.c.execution_id == execution_id, FLYING_TASK)
         .group_by(tasks.c.agent)
     )
     return {row.agent: row.n for row in tx.all(statement)}
@@ -104,7 +110,7 @@ def in_flight(tx: Transaction, execution_id: str) -> dict[str, int]:
 
 _STUCK = (
     select(tasks.c.key, tasks.c.status)
-    .where(tasks.c.execution_id == bindparam("of_execution"), STUCK)
+    .where(tasks.c.execution_id == bindparam("of_execution"), STUCK_TASK)
     .order_by(tasks.c.key)
 )
 
@@ -212,7 +218,7 @@ def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Seque
         .where(
             task_needs.c.execution_id == execution_id,
             task_needs.c.need_key.in_(keys),
-            tasks.c.current,
+            CURRENT_TASK,
         )
     )
 
@@ -255,7 +261,7 @@ _COUNT_OPEN = (
     .where(
         phases.c.execution_id == bindparam("of_execution"),
         phases.c.number == bindparam("of_phase"),
-        phases.c.current,
+        CURRENT_PHASE,
     )
     .values(open_tasks=phases.c.open_tasks + bindparam("by"))
 )
@@ -271,14 +277,14 @@ def count_open_in_milestone(tx: Transaction, execution_id: str, milestone: str, 
         .where(
             milestones.c.execution_id == execution_id,
             milestones.c.key == milestone,
-            milestones.c.current,
+            CURRENT_MILESTONE,
         )
         .values(open_tasks=milestones.c.open_tasks + by)
     )
 
 
 def all_current_ids(tx: Transaction, execution_id: str) -> list[str]:
-    statement = select(tasks.c.id).where(tasks.c.execution_id == execution_id, tasks.c.current)
+    statement = select(tasks.c.id).where(tasks.c.execution_id == execution_id, CURRENT_TASK)
     return [row.id for row in tx.all(statement.order_by(tasks.c.id))]
 
 

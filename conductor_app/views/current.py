@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, TextClause, func, select
 
 from conductor_app.errors import Ambiguous, NotFound
 from conductor_app.store.database import Transaction
@@ -45,7 +45,7 @@ def _selected() -> Select[Any]:
 
 
 def newest_of_each(
-    tx: Transaction, project_id: str | None, *conditions: ColumnElement[bool]
+    tx: Transaction, project_id: str | None, *conditions: ColumnElement[bool] | TextClause
 ) -> Sequence[Row[Any]]:
     """The newest execution, of those meant, of each project or of the one that is named."""
     newest = select(func.max(executions.c.id)).where(*conditions).group_by(executions.c.project_id)
