@@ -1,6 +1,6 @@
 """The engine on a database of its own, with a clock that tests move and a queue in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,10 +56,10 @@ class Engine:
     def worker(self, **given: Any) -> FakeWorker:
         return FakeWorker(self.database, self.queue, **given)
 
-    def run(self, **given: Any) -> FakeWorker:
+    def run(self, until: Callable[[], bool] = lambda: False, **given: Any) -> FakeWorker:
         """Deliver what is published until nothing more comes; what is due later stays."""
         worker = self.worker(**given)
-        worker.run()
+        worker.run(until)
         return worker
 
     def later(self, seconds: float) -> None:
