@@ -1,4 +1,4 @@
-"""Every error that Conductor raises on purpose: one root, a stable code, a sentence with the way out."""
+"""Every error that Conductor raises on purpose: a stable code, a sentence with the way out."""
 
 from typing import Any
 
