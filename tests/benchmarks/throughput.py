@@ -1,6 +1,6 @@
 """No-op tasks per second and milliseconds per step, beside Celery's own canvas on the same Redis.
 
-    python -m tests.benchmarks.throughput [--tasks 2000] [--steps 500] [--rounds 3]
+python -m tests.benchmarks.throughput [--tasks 2000] [--steps 500] [--rounds 3]
 """
 
 import argparse
@@ -37,7 +37,13 @@ def conductor_seconds(conductor: bootstrap.Conductor, needs: list[list[int]]) ->
 
 def _status(conductor: bootstrap.Conductor, id_: str) -> str:
     with conductor.read() as tx:
-        return str(tx.value(executions.select().with_only_columns(executions.c.status).where(executions.c.id == id_)))
+        return str(
+            tx.value(
+                executions.select()
+                .with_only_columns(executions.c.status)
+                .where(executions.c.id == id_)
+            )
+        )
 
 
 def canvas_app(url: str, results: str) -> Celery:
@@ -89,13 +95,33 @@ def canvas(tasks: int, steps: int, rounds: int) -> tuple[float, float]:
                 "CANVAS_BROKER": settings.celery_broker_url,
                 "CANVAS_RESULTS": f"redis+{results}",
             }
-            worker = [("-m", "celery", "-A", "tests.benchmarks.canvas", "worker", "-P", "prefork", "-c", "2", "--without-gossip", "--without-mingle", "-l", "ERROR")]
+            worker = [
+                (
+                    "-m",
+                    "celery",
+                    "-A",
+                    "tests.benchmarks.canvas",
+                    "worker",
+                    "-P",
+                    "prefork",
+                    "-c",
+                    "2",
+                    "--without-gossip",
+                    "--without-mingle",
+                    "-l",
+                    "ERROR",
+                )
+            ]
             with stack.processes(worker, environment):
                 app = canvas_app(environment["CANVAS_BROKER"], environment["CANVAS_RESULTS"])
                 step = app.signature("canvas.noop", immutable=True)
                 _run(group([step]), 1)
-                wide = measure(rounds, lambda: _run(group([step.clone() for _ in range(tasks)]), tasks))
-                deep = measure(rounds, lambda: _run(chain(*[step.clone() for _ in range(steps)]), steps))
+                wide = measure(
+                    rounds, lambda: _run(group([step.clone() for _ in range(tasks)]), tasks)
+                )
+                deep = measure(
+                    rounds, lambda: _run(chain(*[step.clone() for _ in range(steps)]), steps)
+                )
     return tasks / wide, deep / steps * 1000
 
 
