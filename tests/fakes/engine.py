@@ -42,7 +42,7 @@ class ClockedDatabase(Database):
 class Engine:
     """What a test does to the engine and reads of it; `queue` holds what was published."""
 
-    database: ClockedDatabase
+    database: Database
     queue: MemoryQueue
     timing: Timing = field(default_factory=Timing)
 
@@ -62,7 +62,14 @@ class Engine:
         worker.run(until)
         return worker
 
+    @property
+    def now(self) -> int:
+        """What the test's clock shows, in milliseconds."""
+        assert isinstance(self.database, ClockedDatabase)
+        return self.database.clock
+
     def later(self, seconds: float) -> None:
+        assert isinstance(self.database, ClockedDatabase), "the real clock is nobody's to move"
         self.database.clock += int(seconds * 1000)
 
     def tick(self, holder: str = "beat") -> bool:

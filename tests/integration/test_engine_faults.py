@@ -76,7 +76,7 @@ class TestRetries:
         one = engine.start(workflow(phase(task("a", retry=PATIENT))))
         waits = []
         for _ in range(2):
-            before = engine.database.clock
+            before = engine.now
             engine.run(outcomes={"0/a": [TIMEOUT]})
             waits.append(engine.job(engine.task(one, "0/a").id).not_before - before)
             engine.later(60)
