@@ -38,13 +38,13 @@ class HeldJobs:
         self._held: dict[str, Held] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._draining = False
+        self.draining = False
         self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
         self._thread.start()
 
     @contextmanager
     def hold(self, job_id: str, fence: int) -> Iterator[Held]:
-        held = Held(job_id, fence, draining=self._draining)
+        held = Held(job_id, fence, draining=self.draining)
         with self._lock:
             self._held[job_id] = held
         try:
@@ -55,7 +55,7 @@ class HeldJobs:
 
     def drain(self) -> None:
         """Let every job reach a safe point and be given back."""
-        self._draining = True
+        self.draining = True
         for held in self._all():
             held.draining = True
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from conductor_app import logs
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Outcome, Released
-from conductor_app.engine.claim import Claim
+from conductor_app.engine.claim import Claim, decline
 from conductor_app.engine.report import Report
 from conductor_app.ids import new_id
 from conductor_app.store import workers as worker_rows
@@ -39,6 +39,9 @@ class WorkerProcess:
 
     def carry_out(self, job_id: str, next_link: str | None = None) -> bool:
         """Do a job if it is there to be done; whether the broker's chain goes on after it."""
+        if self._held.draining:
+            self._decline(job_id)
+            return False
         claimed = self._writer.claim(job_id)
         if claimed is None:
             return False
@@ -57,7 +60,10 @@ class WorkerProcess:
         return self._report(claimed, claimed.job_id, claimed.fence, outcome, next_link)
 
     def drain(self) -> None:
-        """Stop at the next safe points and give the jobs back."""
+        """Stop at the next safe points and give the jobs back; asked again, end at once."""
+        if self._held.draining:
+            # What is held is left to its lease, commands to their supervisors.
+            os._exit(1)
         logs.info("worker_draining", worker=self.id)
         self._held.drain()
 
@@ -67,6 +73,10 @@ class WorkerProcess:
         with self.conductor.transaction() as tx:
             worker_rows.beat(tx, self.id, status="down")
         self.conductor.close()
+
+    def _decline(self, job_id: str) -> None:
+        with self.conductor.transaction() as tx:
+            decline(tx, job_id)
 
     def _outcome(self, claimed: Claim, held: Held) -> Outcome | None:
         """How it ended; None when the job is no longer ours to report."""
@@ -98,6 +108,7 @@ class WorkerProcess:
                 attempt_id=claimed.attempt_id,
             )
         if integrated is None or held.lost:
+            logs.warning("job_refused", job=answer.integration)
             return False
         return self._report(claimed, answer.integration, 1, integrated, next_link)
 

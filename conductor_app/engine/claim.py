@@ -76,6 +76,11 @@ def _spend_hints(tx: Transaction, refused: Sequence[Row[Any]]) -> None:
         jobs.change(tx, waiting, hinted_at=None)
 
 
+def decline(tx: Transaction, job_id: str) -> None:
+    """Pass a hint on without taking its job: it is sent again when the due ones are."""
+    jobs.forget_hint(tx, job_id)
+
+
 def _may_be_taken(job: Row[Any], execution: Execution, now: int) -> bool:
     if job.status != JobState.QUEUED or job.not_before > now:
         return False

@@ -226,6 +226,10 @@ def forget_hints(tx: Transaction, queue: str, before: int) -> int:
     return tx.run(update(jobs).where(jobs.c.id.in_(lost)).values(hinted_at=None))
 
 
+def forget_hint(tx: Transaction, job_id: str) -> None:
+    tx.run(update(jobs).where(jobs.c.id == job_id, QUEUED).values(hinted_at=None))
+
+
 def oldest_hints(tx: Transaction, before: int) -> list[str]:
     """The queues that have hints older than this."""
     statement = select(jobs.c.queue).where(QUEUED, jobs.c.hinted_at < before).distinct()

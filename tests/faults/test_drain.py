@@ -1,4 +1,4 @@
-"""SIGTERM: jobs are given back at no cost, a rolling deployment fails no task, haste is possible."""
+"""SIGTERM: jobs are given back at no cost, a rolling deployment fails no task, twice is haste."""
 
 import signal
 
