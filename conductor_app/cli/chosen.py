@@ -32,17 +32,27 @@ def current_or_named(tx: "Transaction", invocation: "Invocation", named: str | N
 
 def to_be_shown(tx: "Transaction", invocation: "Invocation", named: str | None) -> "Row[Any]":
     """The same, or the newest of those that have ended. Raises NotFound, Ambiguous."""
-    from conductor_app.views import current, lists
+    from conductor_app.views import current
 
     try:
         return current_or_named(tx, invocation, named)
     except NotFound:
-        if named is not None:
+        newest = None if named else _newest(tx, _project_id(tx, invocation))
+        if newest is None:
             raise
-        newest = lists.executions(tx, project_id=_project_id(tx, invocation), limit=1).items
-        if not newest:
-            raise
-        return current.execution(tx, newest[0]["id"])
+        return current.execution(tx, newest)
+
+
+def _newest(tx: "Transaction", project_id: str | None) -> str | None:
+    from sqlalchemy import select
+
+    from conductor_app.store.tables import executions
+
+    statement = select(executions.c.id).order_by(executions.c.id.desc()).limit(1)
+    if project_id is not None:
+        statement = statement.where(executions.c.project_id == project_id)
+    newest: str | None = tx.value(statement)
+    return newest
 
 
 def _project_id(tx: "Transaction", invocation: "Invocation") -> str | None:

@@ -1,7 +1,7 @@
 """The command `logs`: what the attempts at a task wrote, or what the stack's processes wrote."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -39,13 +39,14 @@ def command_logs(
             return _of_stack(invocation.settings)
         return _of_task(invocation, execution, task)
 
-    _show(invocation.output, sources, lines)
+    follower = Follower(sources)
+    _show(invocation.output, follower, lines)
     if following:
-        _follow(invocation.output, sources, lines)
+        _follow(invocation.output, follower)
 
 
-def _show(output: "Output", sources: Callable[[], Sequence[Source]], lines: int) -> None:
-    shown = list(Follower(sources).last(lines))
+def _show(output: "Output", follower: Follower, lines: int) -> None:
+    shown = list(follower.last(lines))
     if not shown:
         raise NotFound("Nothing was written yet. `conductor why TASK` says what a task waits for.")
     for source, found in shown:
@@ -57,9 +58,7 @@ def _show(output: "Output", sources: Callable[[], Sequence[Source]], lines: int)
     )
 
 
-def _follow(output: "Output", sources: Callable[[], Sequence[Source]], lines: int) -> None:
-    follower = Follower(sources)
-    list(follower.last(lines))
+def _follow(output: "Output", follower: Follower) -> None:
     while True:
         for source, found in follower.added():
             for line in found:

@@ -10,7 +10,7 @@ from conductor_app.cli.output import Output
 from conductor_app.cli.reading import open_database
 from conductor_app.cli.run_begin import Begun
 from conductor_app.cli.run_follow import follow, teller
-from conductor_app.cli.run_order import Order
+from conductor_app.cli.run_order import Order, connector_line
 from conductor_app.cli.run_project import fresh_directory
 from conductor_app.cli.run_report import report_lines
 from conductor_app.cli.run_stack import PATIENCE_SECONDS, running_stack
@@ -83,7 +83,7 @@ class _Course:
             if order
             else [
                 f"Workflow {execution.workflow_name} goes on, up to phase {execution.target_phase}",
-                f"Connector {label}",
+                connector_line(label),
             ]
         )
         lines += [

@@ -35,9 +35,9 @@ def _live(watch: Watch, output: Output) -> Row[Any]:
 
     with LiveDisplay(output.console) as display:
         for step in watch.steps():
+            display.show(step.picture)
             for sentence in step.news:
                 display.tell(sentence)
-            display.show(step.picture)
     return step.execution
 
 

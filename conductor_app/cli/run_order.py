@@ -9,6 +9,7 @@ from conductor_app.catalog import AGENTS
 from conductor_app.domain.priority import MOST_WEIGHT, WEIGHTS
 from conductor_app.errors import InvalidInput, Refused
 from conductor_app.launch import DEFAULT_WORKFLOW, REPLAY
+from conductor_app.views.connectors import FUNCTION
 from conductor_app.workflows import loader
 from conductor_app.workflows.loader import Loaded
 
@@ -49,18 +50,23 @@ class Order:
     def announcement(self) -> list[str]:
         """What is going to happen and what it may cost, a sentence each."""
         workflow = self.loaded.workflow
-        lines = [f"Workflow {workflow.name}: {workflow.title}, up to phase {self.target}"]
-        if self.connector == REPLAY:
-            lines.append(
-                "Connector replay: recorded turns, written by people, not by a model. Cost: nothing"
-            )
-        else:
-            lines.append("Connector none: every agent is a Python function. Cost: nothing")
+        lines = [
+            f"Workflow {workflow.name}: {workflow.title}, up to phase {self.target}",
+            connector_line(self.connector or FUNCTION),
+        ]
         if keys := [key for key in KEYS if os.environ.get(key)]:
             lines.append(f"Not used: {', '.join(keys)}. A key alone never chooses a paid model")
         if self.unrecorded:
             lines.append(f"No recording, so not part of this run: {', '.join(self.unrecorded)}")
         return lines
+
+
+def connector_line(label: str) -> str:
+    """Which connectors do the work, as `views.connectors` labels them, and what they may cost."""
+    replayed = "recorded turns, written by people, not by a model" if REPLAY in label else ""
+    functions = "agents that are Python functions" if FUNCTION in label else ""
+    words = "; ".join(filter(None, (replayed, functions)))
+    return f"Connector {label}: {words}. Cost: nothing"
 
 
 def settle(

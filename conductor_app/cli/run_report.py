@@ -100,7 +100,7 @@ def _totals(report: Item) -> Iterator[str]:
     totals, usage = report["totals"], report["totals"]["usage"]
     labelled = ", as recorded; nothing was spent" if report["execution"]["replay"] else ""
     yield f"Tasks     {totals['tasks'].get('completed', 0)} of {totals['tasks']['total']} completed"
-    yield f"Attempts  {totals['attempts']}, of which {totals['retries']} retries"
+    yield f"Attempts  {totals['attempts']}, {totals['retries']} of them after a first one"
     yield f"Time      {duration(report['execution']['seconds'])}"
     yield (f"Tokens    {usage['input_tokens']:,} in, {usage['output_tokens']:,} out{labelled}")
     yield f"Cost      {usage['cost_usd']} USD{_labelled(report['execution'])}"

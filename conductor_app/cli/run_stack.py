@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from conductor_app.cli.output import Output
+from conductor_app.cli.run_follow import teller
 from conductor_app.settings import Settings
 from conductor_app.stack import embedded
 from conductor_app.stack.embedded import RunningStack
@@ -28,6 +29,8 @@ def running_stack(settings: Settings, output: Output) -> Iterator[RunningStack]:
             update("Starting: " + ", ".join(f"{s.name} {s.state.lower()}" for s in states.values()))
 
         stack, fresh = launch(settings, progress)
+    if not fresh:
+        teller(output)("Conductor runs already and goes on afterwards; `conductor down` stops it")
     try:
         yield stack
     finally:
