@@ -13,7 +13,7 @@ from conductor_app.store import tables, workflows
 from conductor_app.store.database import Transaction
 
 # How much of the past is looked at: the newest executions, and the newest attempts of these.
-EXECUTIONS = 20
+EXECUTIONS = 10
 ATTEMPTS = 5_000
 
 
@@ -71,7 +71,12 @@ def _succeeded(tx: Transaction, execution_ids: Sequence[str]) -> Sequence[Row[An
     return tx.all(
         select(tasks.c.key, tasks.c.agent, attempts.c.started_at, attempts.c.finished_at)
         .join(tasks, tasks.c.id == attempts.c.task_id)
-        .where(attempts.c.execution_id.in_(execution_ids), attempts.c.status == "succeeded")
+        .where(
+            attempts.c.execution_id.in_(execution_ids),
+            attempts.c.status == "succeeded",
+            # Follows from the join; said again, or PostgreSQL reads every task there is.
+            tasks.c.execution_id.in_(execution_ids),
+        )
         .order_by(attempts.c.started_at.desc())
         .limit(ATTEMPTS)
     )

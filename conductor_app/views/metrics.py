@@ -53,6 +53,11 @@ def _durations(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
     return tx.all(
         select(tasks.c.agent, took)
         .join(tasks, tasks.c.id == attempts.c.task_id)
-        .where(attempts.c.execution_id == execution_id, attempts.c.status == "succeeded")
+        .where(
+            attempts.c.execution_id == execution_id,
+            attempts.c.status == "succeeded",
+            # Follows from the join; said again, or PostgreSQL reads every task there is.
+            tasks.c.execution_id == execution_id,
+        )
         .group_by(tasks.c.agent)
     )
