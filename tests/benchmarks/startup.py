@@ -1,4 +1,4 @@
-"""How long a person waits: `conductor up` until ready, `conductor status` with and without a server.
+"""How long a person waits: `conductor up` until ready, `conductor status` served and alone.
 
 python -m tests.benchmarks.startup [--rounds 5]
 """
