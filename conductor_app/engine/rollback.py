@@ -21,8 +21,6 @@ from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store import jobs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
-from conductor_app.store.tables import milestones as milestones_table
-from conductor_app.store.tables import phases as phases_table
 
 
 def rollback(tx: Transaction, execution_id: str, to: int | None = None) -> int:
@@ -84,7 +82,7 @@ def _renew_phase(tx: Transaction, execution: Execution, number: int) -> None:
     assert old is not None
     phases.move(tx, old, PhaseState.ROLLED_BACK, current=False)
     row = phase_row(execution.id, number, old.name, old.generation + 1, old.total_tasks)
-    tx.run(phases_table.insert(), row)
+    phases.add(tx, [row], [])
     tx.events.created(execution.id, "phase", [row["id"]], PhaseState.PENDING)
     counts: dict[str, int] = {}
     for task in tasks.all_current(tx, execution.id, number):
@@ -95,5 +93,5 @@ def _renew_phase(tx: Transaction, execution: Execution, number: int) -> None:
         new = milestone_row(
             execution.id, number, each.key, each.name, each.generation + 1, counts.get(each.key, 0)
         )
-        tx.run(milestones_table.insert(), new)
+        phases.add(tx, [], [new])
         tx.events.created(execution.id, "milestone", [new["id"]], MilestoneState.PENDING)

@@ -17,10 +17,9 @@ from conductor_app.engine import dispatch, transition
 from conductor_app.engine.settle import settle
 from conductor_app.errors import InvalidInput, Refused
 from conductor_app.ids import new_id
-from conductor_app.store import executions, projects, tasks, workflows
+from conductor_app.store import executions, phases, projects, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
-from conductor_app.store.tables import milestones, phases
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,7 @@ def _lay_out(
         for each in phase.milestones
         for key in [f"{phase.number}/{each.key}"]
     ]
-    tx.run(phases.insert(), phase_rows)
-    if milestone_rows:
-        tx.run(milestones.insert(), milestone_rows)
+    phases.add(tx, phase_rows, milestone_rows)
     _lay_out_tasks(tx, execution, plan)
     for kind, rows, state in (
         ("phase", phase_rows, PhaseState.PENDING),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, or_, select, update
+from sqlalchemy import Row, and_, bindparam, insert, or_, select, update
 
 from conductor_app.domain.states import MilestoneState, PhaseState
 from conductor_app.store.database import Transaction
@@ -14,6 +14,19 @@ from conductor_app.store.tables import (
     milestones,
     phases,
 )
+
+
+def add(
+    tx: Transaction,
+    phase_rows: Sequence[dict[str, Any]],
+    milestone_rows: Sequence[dict[str, Any]],
+) -> None:
+    """Rows that begin as pending."""
+    if phase_rows:
+        tx.run(insert(phases), list(phase_rows))
+    if milestone_rows:
+        tx.run(insert(milestones), list(milestone_rows))
+
 
 _CURRENT = select(phases).where(
     phases.c.execution_id == bindparam("of_execution"),
