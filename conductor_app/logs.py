@@ -9,6 +9,7 @@ SENTENCES = {
     "heartbeat_failed": "A heartbeat could not be written: {error}",
     "job_claimed": "{kind} {name} claimed, claim {number}",
     "job_refused": "The report of job {job} came too late and was refused",
+    "message_refused": "A message that is no task was refused: {error}",
     "job_failed": "{kind} {name} failed: {error}",
     "attempt_ended": "{name}: {outcome}",
     "hook": "{line}",
