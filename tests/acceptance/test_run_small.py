@@ -1,0 +1,244 @@
+"""`conductor run` as a process, on a small workflow whose agents are Python functions."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conductor_app.stack import embedded
+
+AGENTS = """
+import time
+from pathlib import Path
+
+from workers.agents.base import AgentResult, BaseAgent
+from workers.failures import AttemptFailed, FailureKind
+
+
+class Writer(BaseAgent):
+    def perform_task(self, task, context):
+        good = task.failures or not task.inputs["careless"]
+        (context.worktree / "result.txt").write_text("good\\n" if good else "bad\\n")
+        return AgentResult("Wrote result.txt.")
+
+
+class Patient(BaseAgent):
+    def perform_task(self, task, context):
+        while not Path(task.inputs["signal"]).exists():
+            if context.cancelled() and not task.inputs["stubborn"]:
+                raise AttemptFailed(FailureKind.CANCELLED, "It was stopped.")
+            time.sleep(0.05)
+        return AgentResult("The signal came.")
+"""
+WORKFLOW = """
+name: trial
+title: Trial
+description: Small and quick.
+inputs:
+  signal: {type: string, required: true}
+  careless: {type: boolean, default: false}
+  stubborn: {type: boolean, default: false}
+agents:
+  writer: {title: Writer, function: "agents_of_trial:Writer"}
+  patient: {title: Patient, function: "agents_of_trial:Patient"}
+phases:
+  - number: 0
+    name: Writing
+    goal: A file is there
+    required_agents: [writer]
+    tasks:
+      - key: result
+        title: Write the result
+        agent: writer
+        prompt: Write it.
+        milestone: written
+        produces: [result.txt]
+        retry: {max: RETRIES, backoff: fixed, base: 0.1}
+        checks:
+          - {name: The result is good, kind: file, path: result.txt, contains: [good]}
+    milestones:
+      - key: written
+        name: Result Written
+        required_agents: [writer]
+        checks:
+          - {name: The result is there, kind: file, path: result.txt}
+          - name: Needs what nobody has
+            kind: command
+            run: "true"
+            requires: [no-such-program]
+            optional: true
+  - number: 1
+    name: Waiting
+    goal: The signal came
+    tasks:
+      - {key: wait, title: Wait for the signal, agent: patient, prompt: Wait., files: false}
+"""
+
+
+@dataclass
+class Trial:
+    """A data directory, a repository, a workflow, and the file that its last task waits for."""
+
+    home: Path
+    repository: Path
+    workflow: Path
+    signal: Path
+
+    def conductor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self._command(arguments), text=True, capture_output=True, timeout=300)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """`conductor`, going on while the test does; all it says is in the file `said`."""
+        with self.said.open("w") as said:
+            return subprocess.Popen(self._command(arguments), stdout=said, stderr=said, text=True)
+
+    def run(self, **inputs: str) -> list[str]:
+        """The arguments of a run on this repository."""
+        inputs = {"signal": str(self.signal), **inputs}
+        given = [f"--input={name}={value}" for name, value in inputs.items()]
+        return ["run", str(self.workflow), "--project", str(self.repository), *given]
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "-C", str(self.repository), *arguments]
+        return subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
+
+    @property
+    def said(self) -> Path:
+        return self.workflow.with_name("said.txt")
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "conductor_app.cli.main", *arguments]
+
+
+@pytest.fixture
+def trial(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.getcwd()]))
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    monkeypatch.setenv("CONDUCTOR_LEASE_SECONDS", "4")
+    monkeypatch.setenv("CONDUCTOR_HEARTBEAT_SECONDS", "1")
+    monkeypatch.setenv("ORCHESTRATION_INTERVAL", "1000")
+    (tmp_path / "agents_of_trial.py").write_text(AGENTS)
+    workflow = tmp_path / "trial.yml"
+    workflow.write_text(WORKFLOW.replace("RETRIES", "3"))
+    trial = Trial(home, tmp_path / "work", workflow, tmp_path / "signal")
+    trial.repository.mkdir()
+    trial.git("init", "--quiet")
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    trial.git(*identity, "commit", "--quiet", "--allow-empty", "-m", "Start")
+    yield trial
+    embedded.stop(home)
+
+
+def test_a_run_to_its_verified_end(trial: Trial) -> None:
+    trial.signal.touch()
+    (trial.repository / "mine.txt").write_text("not committed\n")
+    ran = trial.conductor(*trial.run(careless="true"))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "mine.txt" in ran.stderr
+    assert "Connector python: agents that are Python functions. Cost: nothing" in ran.stdout
+    assert "0/result: attempt 1 failed (CHECK_FAILED" in ran.stdout
+    assert "Result Written: 1 check passed, 1 skipped (no-such-program" in ran.stdout
+    assert "mended by a later attempt" in ran.stdout
+    assert "Trial: complete up to phase 1" in ran.stdout
+    branch = trial.git("branch", "--list", "conductor/*", "--format=%(refname:short)")
+    assert trial.git("show", f"{branch}:result.txt") == "good"
+    assert f"log --stat {branch}" in ran.stdout
+    assert trial.git("status", "--porcelain", "--", "mine.txt") == "?? mine.txt"
+    assert trial.git("log", "--format=%s", "HEAD") == "Start"
+    assert embedded.find(trial.home) is None
+    assert "is completed" in trial.conductor("status").stdout
+
+
+def test_ctrl_c_pauses_and_resume_survives_killed_processes(
+    trial: Trial, wait_until: Callable[..., None]
+) -> None:
+    running = trial.start(*trial.run())
+    wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "the task runs")
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=120) == 130
+    assert "conductor run --resume" in trial.said.read_text()
+    assert embedded.find(trial.home) is None
+    assert "is paused" in trial.conductor("status").stdout
+
+    second = trial.conductor(*trial.run())
+    assert second.returncode == 1
+    assert "--resume" in second.stderr
+
+    resumed = trial.start("run", "--resume", "--json")
+    wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "the task runs again")
+    stack = embedded.find(trial.home)
+    assert stack is not None
+    for name, state in stack.supervisor().states().items():
+        if name in ("api", "worker"):
+            os.kill(state.pid, signal.SIGKILL)
+    trial.signal.touch()
+    assert resumed.wait(timeout=180) == 0, trial.said.read_text()
+    said = trial.said.read_text()
+    assert "worker of attempt 2 was lost" in said
+    told = json.loads(said[said.index("\n{\n") :])
+    assert told["data"]["execution"]["status"] == "completed"
+
+
+def test_a_second_ctrl_c_waits_for_nobody(trial: Trial, wait_until: Callable[..., None]) -> None:
+    running = trial.start(*trial.run(stubborn="true"))
+    wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "the task runs")
+    running.send_signal(signal.SIGINT)
+    wait_until(lambda: "Pausing" in trial.said.read_text(), 30, "it pauses")
+    wait_until(lambda: "is paused" in trial.conductor("status").stdout, 30, "it is paused")
+    running.send_signal(signal.SIGINT)
+    wait_until(lambda: "Hurrying" in trial.said.read_text(), 10, "it hurries")
+    assert running.wait(timeout=25) == 130
+    assert embedded.find(trial.home) is None
+
+
+def test_a_task_that_fails_for_good_and_the_ways_out(trial: Trial) -> None:
+    trial.signal.touch()
+    trial.workflow.write_text(WORKFLOW.replace("RETRIES", "0"))
+    failed = trial.conductor(*trial.run(careless="true"))
+    assert failed.returncode == 1
+    assert "0/result failed for good" in failed.stdout
+    assert "conductor retry 0/result" in failed.stderr
+    assert "conductor run --resume" in failed.stderr
+
+    assert trial.conductor("up").returncode == 0
+    wrong = trial.conductor("retry", "1/wait")
+    assert (wrong.returncode, "only a failed or cancelled one" in wrong.stderr) == (1, True)
+    skipped = trial.conductor("skip", "result", "--reason", "Not today")
+    assert skipped.returncode == 0, skipped.stderr
+    resumed = trial.conductor("run", "--resume", "--project", str(trial.repository))
+    # Its milestone needs the file that nobody wrote.
+    assert resumed.returncode == 1, resumed.stdout
+    assert "The result is there" in resumed.stderr
+    assert embedded.find(trial.home) is not None
+    assert trial.conductor("test", "--json").returncode == 1
+    assert trial.conductor("stop", "--cancel").returncode == 0
+    assert "is cancelled" in trial.conductor("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "--connector", "claude"], 2, "There is no connector `claude`"),
+        (["run", "no-such-workflow"], 1, "project-conductor"),
+        (["run", "--input", "colour=blue"], 2, "is not an input"),
+        (["run", "--project", "/tmp"], 2, "is not a git repository"),
+        (["run", "--resume", "--from", "1"], 2, "--project only"),
+        (["check", "BROKEN"], 2, "broken.yml:2:"),
+    ],
+)
+def test_bad_input_starts_nothing(
+    trial: Trial, arguments: list[str], code: int, words: str
+) -> None:
+    broken = trial.workflow.with_name("broken.yml")
+    broken.write_text("name: broken\nphases: {}\n")
+    ran = trial.conductor(*(str(broken) if each == "BROKEN" else each for each in arguments))
+    assert ran.returncode == code
+    assert words in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert embedded.find(trial.home) is None
