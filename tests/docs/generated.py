@@ -150,7 +150,7 @@ def tools() -> str:
 
 
 def failure_kinds() -> str:
-    """The kinds of failure, and whether a task is tried again after one unless it says otherwise."""
+    """The kinds of failure, and whether a task is tried again unless it says otherwise."""
     rows = [[f"`{kind}`", "yes" if kind in RETRYABLE else "no"] for kind in FAILURE_KINDS]
     return table(["Kind", "Tried again"], rows)
 
