@@ -6,13 +6,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.domain.states import JobState
+from conductor_app.domain.states import JobState, TaskState
 from conductor_app.domain.workflow import AgentSpec, Workflow
 from conductor_app.ids import new_id
 from conductor_app.store import executions, jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
-from conductor_app.store.tables import tasks as tasks_table
 
 
 @dataclass(frozen=True)
@@ -48,23 +47,15 @@ def claim(
 ) -> dict[str, Claim]:
     """Take those of these jobs that may be taken now; the others are a quiet nothing."""
     open_executions = executions.lock_of_jobs(tx, job_ids)
-    found = jobs.get_all(tx, job_ids).values()
+    found = jobs.with_tasks(tx, job_ids)
     rows = [row for row in found if _may_be_taken(row, open_executions[row.execution_id], tx.now)]
     if len(rows) < len(found):
         able = {row.id for row in rows}
         _spend_hints(tx, [row for row in found if row.id not in able])
     if not rows:
         return {}
-    by_task = _tasks(tx, [row.task_id for row in rows if row.kind == "attempt"])
-    # A task that waits again (something it needs was opened) is not taken.
-    rows = [row for row in rows if row.kind != "attempt" or row.task_id in by_task]
-    if not rows:
-        return {}
     jobs.take(tx, [row.id for row in rows], worker_id, tx.now + lease_ms)
-    claims = {
-        row.id: _claim(tx, row, open_executions[row.execution_id], by_task.get(row.task_id))
-        for row in rows
-    }
+    claims = {row.id: _claim(tx, row, open_executions[row.execution_id]) for row in rows}
     _begin_attempts(tx, [each for each in claims.values() if each.kind == "attempt"], worker_id)
     return claims
 
@@ -84,6 +75,9 @@ def decline(tx: Transaction, job_id: str) -> None:
 def _may_be_taken(job: Row[Any], execution: Execution, now: int) -> bool:
     if job.status != JobState.QUEUED or job.not_before > now:
         return False
+    if job.kind == "attempt" and job.task_status != TaskState.QUEUED:
+        # It waits again: something that it needs was opened.
+        return False
     if execution.hold is not None:
         return bool(execution.hold == job.id) and not execution.ended
     if job.kind == "integrate":
@@ -92,16 +86,7 @@ def _may_be_taken(job: Row[Any], execution: Execution, now: int) -> bool:
     return execution.moving
 
 
-def _tasks(tx: Transaction, ids: Sequence[str]) -> dict[str, Row[Any]]:
-    if not ids:
-        return {}
-    statement = tasks_table.select().where(
-        tasks_table.c.id.in_(ids), tasks_table.c.status == "queued"
-    )
-    return {row.id: row for row in tx.all(statement)}
-
-
-def _claim(tx: Transaction, job: Row[Any], execution: Execution, task: Row[Any] | None) -> Claim:
+def _claim(tx: Transaction, job: Row[Any], execution: Execution) -> Claim:
     workflow = workflows.of_version(tx, execution.workflow_version)
     common = {
         "job_id": job.id,
@@ -119,21 +104,21 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution, task: Row[Any] 
         "connector": execution.connector,
         "phase": execution.current_phase,
     }
-    if task is None:
+    if job.kind != "attempt":
         return Claim(**common)
-    if task.phase < execution.replay_before:
+    if job.task_phase < execution.replay_before:
         common["connector"] = "replay"
-    common["phase"] = task.phase
+    common["phase"] = job.task_phase
     return Claim(
         **common,
         attempt_id=new_id(),
         attempt_number=job.payload.get("attempts_before", 0) + job.claims + 1,
-        task_id=task.id,
-        task_key=task.key,
-        agent=workflows.agents_of(tx, execution.workflow_version)[task.agent],
-        files=task.files,
-        failures=task.failures,
-        notes=tuple(task.notes),
+        task_id=job.task_id,
+        task_key=job.task_key,
+        agent=workflows.agents_of(tx, execution.workflow_version)[job.task_agent],
+        files=job.task_files,
+        failures=job.task_failures,
+        notes=tuple(job.task_notes),
     )
 
 

@@ -107,19 +107,9 @@ def _chains_in(
     agent_of = {row.key: row.agent for row in rows}
     id_of = {row.key: row.id for row in rows}
     unmet: dict[str, frozenset[str]] = {}
-    frontier, heads = list(agent_of), list(agent_of)
-    for _ in range(CHAIN_LIMIT - 1):
-        joined: dict[str, list[str]] = {}
-        waiting = {}
-        for row in tasks.waiting_dependents(tx, execution_id, frontier):
-            joined.setdefault(row.key, []).append(row.need_key)
-            waiting[row.key] = row
-        # Only what waits for nothing outside the chain can join it.
-        frontier = [key for key, row in waiting.items() if row.needs_left == len(joined[key])]
-        for key in frontier:
-            unmet[key] = frozenset(joined[key])
-            agent_of[key], id_of[key] = waiting[key].agent, waiting[key].id
-        if not frontier:
-            break
+    heads = list(agent_of)
+    for row in tasks.ahead(tx, execution_id, heads, CHAIN_LIMIT - 1):
+        unmet[row.key] = frozenset({row.need_key})
+        agent_of[row.key], id_of[row.key] = row.agent, row.id
     found = graph.chains(heads, agent_of, unmet, CHAIN_LIMIT)
     return {id_of[chain.links[0]]: tuple(id_of[key] for key in chain.links) for chain in found}

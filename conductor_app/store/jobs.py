@@ -33,6 +33,20 @@ def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
         tx.run(insert(jobs), rows)
 
 
+_WITH_TASKS = (
+    select(
+        jobs, *(column.label(f"task_{column.name}") for column in tasks.c if column.name != "id")
+    )
+    .join(tasks, tasks.c.id == jobs.c.task_id, isouter=True)
+    .where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+)
+
+
+def with_tasks(tx: Transaction, ids: Iterable[str]) -> Sequence[Row[Any]]:
+    """These jobs, each with its task's columns as `task_<name>` (None for a job without one)."""
+    return tx.all(_WITH_TASKS, {"ids": list(ids)})
+
+
 def add_system(
     tx: Transaction, kind: str, execution_id: str, payload: dict[str, Any], **values: Any
 ) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -223,25 +224,39 @@ def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Seque
     )
 
 
-_WAITING_DEPENDENTS = (
-    select(tasks.c.id, tasks.c.key, tasks.c.agent, tasks.c.needs_left, task_needs.c.need_key)
+_JOINS = (tasks.c.status == "waiting", tasks.c.needs_left == 1)
+_first = (
+    select(tasks.c.id, tasks.c.key, tasks.c.agent, task_needs.c.need_key, literal(1).label("depth"))
     .join(task_needs, task_needs.c.task_id == tasks.c.id)
     .where(
         task_needs.c.execution_id == bindparam("of_execution"),
         task_needs.c.need_key.in_(_KEYS),
-        tasks.c.status == "waiting",
+        *_JOINS,
     )
-    .limit(1000)
+    .cte("ahead", recursive=True)
 )
+_ahead = _first.union_all(
+    select(tasks.c.id, tasks.c.key, tasks.c.agent, task_needs.c.need_key, _first.c.depth + 1)
+    .join(task_needs, task_needs.c.task_id == tasks.c.id)
+    .join(_first, _first.c.key == task_needs.c.need_key)
+    .where(
+        task_needs.c.execution_id == bindparam("of_execution"),
+        _first.c.depth < bindparam("deepest"),
+        *_JOINS,
+    )
+)
+_AHEAD = select(_ahead).limit(1000)
 
 
-def waiting_dependents(
-    tx: Transaction, execution_id: str, keys: Sequence[str]
+def ahead(
+    tx: Transaction, execution_id: str, keys: Sequence[str], deepest: int
 ) -> Sequence[Row[Any]]:
-    """The waiting tasks that need one of these keys, a row for each such need."""
-    if not keys:
-        return []
-    return tx.all(_WAITING_DEPENDENTS, {"of_execution": execution_id, "keys": list(keys)})
+    """Waiting tasks that one of these releases, directly or through each other (`need_key`).
+
+    Each waits for that one need only, so that nothing else can hold it back.
+    """
+    wanted = {"of_execution": execution_id, "keys": list(keys), "deepest": deepest}
+    return tx.all(_AHEAD, wanted)
 
 
 _BY_IDS = select(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
