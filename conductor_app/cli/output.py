@@ -14,6 +14,8 @@ from conductor_app.errors import ConductorError
 if TYPE_CHECKING:
     from rich.console import Console
 
+WIDTH_FOR_PROGRAMS = 240
+
 
 class Output:
     """The output of one command. With `as_json` only `result` and `error` reach standard output."""
@@ -26,7 +28,9 @@ class Output:
         """Rich output, for what is more than sentences; imported late because it is slow."""
         from rich.console import Console
 
-        return Console(highlight=False, markup=False, quiet=self.as_json)
+        # Other programs read lines, not columns of a screen.
+        width = None if sys.stdout.isatty() else WIDTH_FOR_PROGRAMS
+        return Console(highlight=False, markup=False, quiet=self.as_json, width=width)
 
     def say(self, text: str = "") -> None:
         if not self.as_json:
@@ -39,7 +43,10 @@ class Output:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         from rich.table import Table
 
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for number, column in enumerate(columns):
+            # The first one names the row, and people copy it.
+            table.add_column(column, no_wrap=number == 0, overflow="fold")
         for row in rows:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         self.console.print(table)
