@@ -58,6 +58,11 @@ class MemoryQueue:
     def consume(self, queue: str) -> None:
         self.consumed.append(queue)
 
+    def waiting(self, queue: str) -> list[Hint]:
+        """What waits in a queue, in the order in which a broker would deliver it."""
+        of_queue = [hint for hint in self.hints if hint.queue == queue]
+        return sorted(of_queue, key=lambda hint: redis_level(hint.priority))
+
     def close(self) -> None:
         self.hints.clear()
 
