@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from conductor_app.bootstrap import Conductor
 from conductor_app.engine import heartbeat
@@ -159,4 +159,7 @@ class Writer:
 def _away(error: DBAPIError) -> bool:
     """Whether the database was out of reach or too busy, not the statement wrong."""
     told = str(error.orig)
-    return error.connection_invalidated or "database is locked" in told or "deadlock" in told
+    if error.connection_invalidated or "database is locked" in told or "deadlock" in told:
+        return True
+    # No statement: no connection could be made.
+    return isinstance(error, OperationalError) and error.statement is None
