@@ -77,6 +77,11 @@ def celery_app(settings: Settings) -> Celery:
     return app
 
 
+# Whoever sends does not wait for a broker that is away, which would be 6 s by Celery's defaults: the
+# tick sends again. Workers that consume try to connect for ever, whatever stands here.
+GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+
+
 def celery_settings(settings: Settings) -> dict[str, object]:
     """Celery's settings; the reason for each is the trap that it avoids."""
     url = settings.celery_broker_url
@@ -103,8 +108,10 @@ def celery_settings(settings: Settings) -> dict[str, object]:
     }
     if url.startswith(("amqp", "pyamqp")):
         common["task_queue_max_priority"] = 9
+        common["broker_transport_options"] = dict(GIVE_UP_SOON)
         return common
     common["broker_transport_options"] = {
+        **GIVE_UP_SOON,
         "priority_steps": list(range(10)),
         "queue_order_strategy": "priority",
         "sep": ":",
