@@ -29,7 +29,10 @@ def supervisor_socket(home: Path) -> Path:
 
 
 def configuration(home: Path, programs: Sequence[Program]) -> str:
-    """Supervisor's configuration; the home comes from the environment and needs no quoting."""
+    """Supervisor's configuration; its paths are relative to the home, where supervisor runs.
+
+    It fills in `%` more than once, so a home with one in its path could not be written at all.
+    """
     return "\n".join([_supervisor_section(home), *map(_program_section, programs)])
 
 
@@ -67,11 +70,11 @@ def _supervisor_section(home: Path) -> str:
     return f"""\
 [supervisord]
 identifier = conductor
-logfile = %(ENV_CONDUCTOR_HOME)s/logs/supervisor.log
+logfile = logs/supervisor.log
 logfile_maxbytes = 5MB
 logfile_backups = 2
-pidfile = %(ENV_CONDUCTOR_HOME)s/run/supervisor.pid
-childlogdir = %(ENV_CONDUCTOR_HOME)s/logs
+pidfile = run/supervisor.pid
+childlogdir = logs
 umask = 077
 
 [unix_http_server]
@@ -87,14 +90,13 @@ def _program_section(program: Program) -> str:
     return f"""\
 [program:{program.name}]
 command = {_escaped(shlex.join(program.command))}
-directory = %(ENV_CONDUCTOR_HOME)s
 priority = {program.order}
 autorestart = true
 startsecs = 1
 startretries = {START_RETRIES}
 stopwaitsecs = {program.stop_seconds}
 killasgroup = true
-stdout_logfile = %(ENV_CONDUCTOR_HOME)s/logs/{program.name}.log
+stdout_logfile = logs/{program.name}.log
 stdout_logfile_maxbytes = 10MB
 stdout_logfile_backups = 3
 redirect_stderr = true

@@ -90,6 +90,18 @@ def test_it_becomes_ready_and_stops_without_a_trace(yard: Yard) -> None:
     assert not embedded.stop(yard.settings.home), "nothing is left to stop"
 
 
+@pytest.mark.parametrize("name", ["with space", "häuser", "100% %(x)s", "it's so"])
+def test_any_name_of_a_data_directory_will_do(home: Path, name: str) -> None:
+    inner = home / name
+    yard = Yard(Settings.load(inner))
+    try:
+        stack, _ = yard.start()
+        readiness.wait_until_ready(stack)
+        assert (stack.logs / "redis.log").exists()
+    finally:
+        embedded.stop(inner)
+
+
 def test_a_second_start_finds_the_first(yard: Yard) -> None:
     first, _ = yard.start()
     second, fresh = yard.start()
