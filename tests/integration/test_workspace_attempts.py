@@ -293,6 +293,23 @@ def test_what_a_killed_worker_left_is_kept_then_removed(repository: Repository, 
         assert repository.resolve(kept_ref("A1"))
 
 
+@pytest.mark.parametrize("left", ["registration", "path", "lock"])
+def test_halves_of_worktrees_are_removed(repository: Repository, left: str) -> None:
+    """A process may be killed in the middle of git's own steps, or of removing files."""
+    home, registrations = repository.home / "worktrees", repository.git.git_dir / "worktrees"
+    home.mkdir(parents=True)
+    (home / "A1.lock").touch()
+    if left == "registration":
+        (registrations / "A1").mkdir(parents=True)
+        (registrations / "A1" / "HEAD").write_text("half")
+    elif left == "path":
+        (home / "A1").mkdir()
+        (home / "A1" / "file").write_text("half")
+    assert repository.prune({"A1"}) == ["A1"]
+    assert not list(home.iterdir())
+    assert not list(registrations.glob("*"))
+
+
 def kill_worker_at(point: str, repository: Repository) -> None:
     """A worker process that is killed while it makes attempt A1."""
     worker = f"""

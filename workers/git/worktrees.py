@@ -77,7 +77,7 @@ class Worktrees:
         """Keep what has not been published, then remove the worktree; fine when there is none."""
         registration, path = self._registered().get(attempt), self._home / attempt
         if registration is None:
-            remove_tree(path)
+            self._discard_half(attempt, path)
             return
         self._keep(attempt, registration, path)
         crash.point("worktree.before_remove")
@@ -86,6 +86,14 @@ class Worktrees:
             # Last: as long as it stands, a successor finds what is left to do.
             remove_tree(registration)
         crash.point("worktree.after_remove")
+
+    def _discard_half(self, attempt: str, path: Path) -> None:
+        """What a process left that was killed while it added or removed the worktree."""
+        remove_tree(path)
+        registration = self._git.git_dir / "worktrees" / attempt
+        with turn(self._git.git_dir):
+            if not (registration / "gitdir").exists():
+                remove_tree(registration)
 
     def _keep(self, attempt: str, registration: Path, path: Path) -> None:
         git = Git(registration, path)
