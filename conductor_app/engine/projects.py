@@ -115,6 +115,18 @@ def settled_location(location: str) -> str:
     """A URL as it is; a path as that of the repository that holds it. Raises NotARepository."""
     if is_url(location):
         return location
+    try:
+        return str(_top_of(location))
+    except (OSError, RuntimeError) as failure:
+        # A link to itself, a name that is too long, the home of nobody, a directory that is closed.
+        reason = getattr(failure, "strerror", None) or failure
+        raise NotARepository(
+            f"{location} can't be looked at: {reason}. Give the path of a git repository that "
+            "Conductor may read."
+        ) from failure
+
+
+def _top_of(location: str) -> Path:
     path = Path(location).expanduser()
     if not path.is_absolute():
         raise InvalidInput(
@@ -128,7 +140,7 @@ def settled_location(location: str) -> str:
         )
     for candidate in (path, *path.parents):
         if _looks_like_repository(candidate):
-            return str(candidate)
+            return candidate
     raise NotARepository(
         f"{path} is not a git repository. Make it one (git init, then commit what is there), or "
         "give another directory."

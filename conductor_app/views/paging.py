@@ -108,9 +108,18 @@ def _read(cursor: str, order: Order) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         values = json.loads(base64.urlsafe_b64decode(padded))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         values = None
     kinds = [each.type.python_type for each in order.columns]
-    if not isinstance(values, list) or [type(value) for value in values] != kinds:
+    if (
+        not isinstance(values, list)
+        or [type(value) for value in values] != kinds
+        or not all(map(_comparable, values))
+    ):
         raise InvalidInput("The cursor is not one of this list's. Leave it out to begin anew.")
     return values
+
+
+def _comparable(value: str | int) -> bool:
+    """Whether every database can compare a column with it; keys and numbers of ours all are."""
+    return value.isprintable() if isinstance(value, str) else value.bit_length() < 64

@@ -62,6 +62,9 @@ def test_a_url_becomes_a_project(api: Caller, url: str, name: str) -> None:
     ("location", "code"),
     [
         ("/there/is/nothing", "not_a_repository"),
+        ("/" + "long" * 100, "not_a_repository"),
+        ("~nobody-of-this-name/shop", "not_a_repository"),
+        ("/srv/\ud800", "invalid_fields"),
         ("relative/path", "invalid_input"),
         ("ext::sh -c id", "invalid_location"),
         ("--upload-pack=id", "invalid_location"),
@@ -79,6 +82,12 @@ def test_locations_that_are_refused(api: Caller, location: str, code: str) -> No
 def test_a_directory_that_is_no_repository_is_told_the_way_out(api: Caller, tmp_path: Path) -> None:
     error = api.post("/projects", {"location": str(tmp_path)}, 422)
     assert "git init" in error["message"]
+
+
+def test_a_link_that_leads_to_itself_is_no_repository(api: Caller, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    assert api.post("/projects", {"location": str(link)}, 422)["code"] == "not_a_repository"
 
 
 def test_a_repository_is_taken_on_once_and_a_name_given_once(

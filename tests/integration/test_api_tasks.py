@@ -41,6 +41,8 @@ def test_tasks_are_listed_in_the_order_of_the_plan_and_filtered(api: Caller, rep
     ):
         assert [each["key"] for each in api.get("/tasks", **query)["items"]] == expected
     assert api.get("/tasks", 422, status="asleep")["code"] == "invalid_input"
+    for address in ("/tasks", "/milestones", "/checks"):
+        assert api.get(address, 422, phase=2**64)["code"] == "invalid_fields"
 
 
 def test_tasks_of_nothing_are_not_found(api: Caller) -> None:

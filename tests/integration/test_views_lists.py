@@ -1,5 +1,7 @@
 """Lists: every page once, in order, filtered; nonsense is refused in words."""
 
+import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -175,6 +177,11 @@ def test_lessons_by_phase_category_and_agent(engine: Engine, done: str) -> None:
     assert learnt(agent="agent-models") == ["l2", "l1"]
 
 
+def written(*values: Any) -> str:
+    """A cursor as somebody might forge it."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -185,6 +192,10 @@ def test_lessons_by_phase_category_and_agent(engine: Engine, done: str) -> None:
         {"cursor": "nonsense!"},
         {"cursor": "W10"},
         {"cursor": "WyJhIiwgMCwgImIiXQ"},
+        # More than 64 bits, half a character, and deeper than any JSON that we write.
+        {"cursor": written(0, 2**64, "id")},
+        {"cursor": written(0, 0, "\ud800")},
+        {"cursor": base64.urlsafe_b64encode(b"[" * 5000).decode()},
     ],
 )
 def test_nonsense_is_refused_in_words(engine: Engine, done: str, wrong: dict[str, Any]) -> None:

@@ -12,14 +12,14 @@ def _either_spelling(name: str) -> AliasChoices:
     return AliasChoices(name, to_camel(name))
 
 
-def _without_nul(text: str) -> str:
-    # PostgreSQL keeps no such text, and no path or name has one.
-    if "\0" in text:
-        raise ValueError("text must not hold the character NUL")
+def _that_can_be_kept(text: str) -> str:
+    # PostgreSQL keeps no NUL, nothing keeps halves of characters, and no path or name has either.
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("text must not hold the character NUL or half a surrogate pair")
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_that_can_be_kept)]
 Line = Annotated[Text, Field(min_length=1, max_length=500)]
 Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="A ULID")]
 

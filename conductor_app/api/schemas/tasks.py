@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from conductor_app.api.schemas.base import Id, Line, PageQuery, Query, Strict
+from conductor_app.api.schemas.executions import PhaseNumber
 
 
 class OfExecution(PageQuery):
@@ -20,7 +21,7 @@ class TaskPath(Query):
 
 class TasksQuery(OfExecution):
     status: str | None = Field(None, description="One state or several, with commas between")
-    phase: int | None = Field(None, ge=0)
+    phase: PhaseNumber | None = None
     agent: Line | None = None
     key: Line | None = Field(None, description="Such as 0/base-types")
     milestone: Line | None = Field(None, description="Its key, such as 0/health-checks")
@@ -47,7 +48,7 @@ class MilestonePath(Query):
 
 
 class MilestonesQuery(OfExecution):
-    phase: int | None = Field(None, ge=0)
+    phase: PhaseNumber | None = None
     status: str | None = None
 
 
@@ -56,7 +57,7 @@ class CheckPath(Query):
 
 
 class ChecksQuery(OfExecution):
-    phase: int | None = Field(None, ge=0)
+    phase: PhaseNumber | None = None
     role: Literal["task", "milestone", "exit", "test"] | None = None
     subject: Line | None = Field(None, description="The key of what was judged")
     verdict: Literal["passed", "failed", "skipped"] | None = None
