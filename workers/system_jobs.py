@@ -1,4 +1,4 @@
-"""Conductor's own jobs: check runs, integrations, checkpoints, rollbacks."""
+"""Conductor's own jobs: check runs, integrations, checkpoints, rollbacks, reverts."""
 
 import tempfile
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from conductor_app.domain.outcome import (
     Interrupted,
     Judged,
     Outcome,
+    Released,
     RolledBack,
     Unreadable,
 )
@@ -30,6 +31,7 @@ from workers.checks import JudgingCancelled, judge
 from workers.git.errors import UnknownRevision
 from workers.git.integration import AlreadyIntegrated, Stale
 from workers.git.merging import Conflict
+from workers.git.standing import RESTORES, REVERTS, standing
 from workers.held import Held
 from workers.hooks import HookContext, hooks, run_hook
 from workers.workspace import Repository
@@ -143,9 +145,10 @@ def integrate(
         return Interrupted(problem.message)
     match found:
         case Conflict():
-            return Conflicted(f"Files: {', '.join(found.files)}\n{found.detail}")
+            return Conflicted(_told(found))
         case Stale():
-            return None
+            # Held back by a rerun of something else: it comes home afterwards.
+            return Released() if _fence_stands(process, held) else None
         case AlreadyIntegrated():
             return Integrated(found.commit, found.tip)
         case _:
@@ -153,11 +156,16 @@ def integrate(
 
 
 def _still_valid(process: "WorkerProcess", execution_id: str, held: Held) -> bool:
-    """Whether the fence still stands and no rollback holds the branch."""
+    """Whether the fence still stands and no rollback or rerun holds the branch."""
+    with process.conductor.read() as tx:
+        free = executions.hold_of(tx, execution_id) is None
+    return free and _fence_stands(process, held)
+
+
+def _fence_stands(process: "WorkerProcess", held: Held) -> bool:
     with process.conductor.read() as tx:
         job = jobs.get(tx, held.job_id)
-        free = executions.hold_of(tx, execution_id) is None
-    return job is not None and job.status == "active" and job.fence == held.fence and free
+    return job is not None and job.status == "active" and bool(job.fence == held.fence)
 
 
 def checkpoint(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
@@ -211,9 +219,36 @@ def rollback(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
         claim.branch,
         claim.payload["commit"],
         f"Roll back to the beginning of phase {claim.payload['to']}",
-        {"Conductor-Job": claim.job_id, "Conductor-Execution": claim.execution_id},
+        {**_own_trailers(claim), RESTORES: claim.payload["commit"]},
     )
     return RolledBack(tip)
+
+
+def revert(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+    """Take back what tasks that are done again have brought to the branch, with a new commit."""
+    backup(process, claim, "before-rerun")
+    repository = _repository(process, claim)
+    assert claim.base_commit is not None
+    commits = standing(repository.log(claim.branch, claim.base_commit), claim.payload["tasks"])
+    if not commits:
+        return RolledBack(repository.tip(claim.branch))
+    found = repository.revert_commits(
+        claim.branch,
+        commits,
+        f"Take back {claim.payload['task']} and what builds on it, to be done again",
+        {**_own_trailers(claim), REVERTS: " ".join(commits)},
+    )
+    if isinstance(found, Conflict):
+        return Conflicted(_told(found))
+    return RolledBack(found)
+
+
+def _own_trailers(claim: Claim) -> dict[str, str]:
+    return {"Conductor-Job": claim.job_id, "Conductor-Execution": claim.execution_id}
+
+
+def _told(conflict: Conflict) -> str:
+    return f"Files: {', '.join(conflict.files)}\n{conflict.detail}"
 
 
 def _repository(process: "WorkerProcess", claim: Claim) -> Repository:
@@ -225,4 +260,5 @@ KINDS: dict[str, Callable[["WorkerProcess", Claim, Held], Outcome | None]] = {
     "integrate": integrate_job,
     "checkpoint": checkpoint,
     "rollback": rollback,
+    "revert": revert,
 }

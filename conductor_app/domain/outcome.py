@@ -109,7 +109,7 @@ class Checkpointed:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """The branch has the tree of the checkpoint again."""
+    """The branch has the tree of the checkpoint again, or is rid of what is done again."""
 
     tip: str
 

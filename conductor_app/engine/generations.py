@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.domain.states import NEED_MET, MilestoneState, TaskState
+from conductor_app.domain.states import NEED_MET, TASK_ENDED, MilestoneState, TaskState
 from conductor_app.engine import requeue
 from conductor_app.ids import new_id
-from conductor_app.store import jobs, phases, tasks
+from conductor_app.store import jobs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -26,7 +26,9 @@ def renew(
         _take_back_dependents(tx, execution, task)
     # A milestone of an earlier phase was reached, whatever is mended now.
     if task.milestone and task.phase == execution.current_phase:
-        _reopen_milestone(tx, execution, task.milestone)
+        for row in phases.milestones_of(tx, execution.id, task.phase):
+            if row.key == task.milestone:
+                reopen_milestone(tx, execution, row)
     return id_
 
 
@@ -68,6 +70,15 @@ def replace(tx: Transaction, task: Row[Any], notes: Sequence[dict[str, Any]] = (
     return id_
 
 
+def supersede(tx: Transaction, task: Row[Any]) -> str:
+    """The same for a task in any state: what is at work on it is stopped, its report refused."""
+    jobs.cancel_of_task(tx, task.id)
+    records.cancel_active_attempt(tx, task.id)
+    if task.status not in TASK_ENDED:
+        tasks.move(tx, task, TaskState.SUPERSEDED, finished_at=tx.now)
+    return replace(tx, task)
+
+
 def _take_back_dependents(tx: Transaction, execution: Execution, task: Row[Any]) -> None:
     """What waits for this task, or is only queued, waits again; what already runs goes on."""
     for row in tasks.dependents(tx, execution.id, [task.key]):
@@ -76,14 +87,10 @@ def _take_back_dependents(tx: Transaction, execution: Execution, task: Row[Any])
     tasks.shift_needs(tx, execution.id, [task.key], 1)
 
 
-def _reopen_milestone(tx: Transaction, execution: Execution, key: str) -> None:
-    for row in phases.milestones_of(tx, execution.id):
-        if row.key == key and row.status != MilestoneState.PENDING:
-            _void_checks(tx, execution, row.id)
-            phases.move_milestone(tx, row, MilestoneState.PENDING, completed_at=None)
-
-
-def _void_checks(tx: Transaction, execution: Execution, milestone_id: str) -> None:
-    """A check run that is on its way judges work that is being replaced."""
+def reopen_milestone(tx: Transaction, execution: Execution, row: Row[Any], **values: Any) -> None:
+    """It is judged again; a check run that is on its way judges work that is being replaced."""
+    if row.status == MilestoneState.PENDING:
+        return
     running = jobs.open_of(tx, execution.id, "check")
-    jobs.cancel(tx, [job.id for job in running if job.payload.get("milestone_id") == milestone_id])
+    jobs.cancel(tx, [job.id for job in running if job.payload.get("milestone_id") == row.id])
+    phases.move_milestone(tx, row, MilestoneState.PENDING, completed_at=None, **values)

@@ -136,6 +136,8 @@ def _one(
             queues = integration.finish(tx, execution, job, outcome, inside)
             _say_what_was_chained(tx, [report], {report.job_id: answer})
             return queues
+        case Conflicted() as outcome if job.kind == "revert":
+            return system_ends.not_reverted(tx, execution, job, outcome)
         case Conflicted() as outcome:
             return integration.conflict(tx, execution, job, outcome)
         case Unreadable() as outcome:

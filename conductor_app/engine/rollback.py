@@ -4,13 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.domain.states import (
-    TASK_ENDED,
-    ExecutionState,
-    MilestoneState,
-    PhaseState,
-    TaskState,
-)
+from conductor_app.domain.states import ExecutionState, MilestoneState, PauseReason, PhaseState
 from conductor_app.engine import dispatch, generations
 from conductor_app.engine.control import unfinished
 from conductor_app.engine.settle import settle
@@ -26,7 +20,8 @@ from conductor_app.store.executions import Execution
 def rollback(tx: Transaction, execution_id: str, to: int | None = None) -> int:
     """Do again from the beginning of phase `to` (default: the one before the current); its number.
 
-    Fences, usage and events never go back. Raises Refused.
+    A blocked execution goes on, because rolling back is a way out; one that is paused for another
+    reason stays paused. Fences, usage and events never go back. Raises Refused.
     """
     execution = unfinished(tx, execution_id)
     current = execution.current_phase
@@ -47,7 +42,7 @@ def rollback(tx: Transaction, execution_id: str, to: int | None = None) -> int:
         _renew_phase(tx, execution, number)
     tx.events.record(execution.id, "execution.rolled_back", to=target, checkpoint=checkpoint.id)
     execution.change(tx, current_phase=target, hold=None)
-    if execution.status == ExecutionState.PAUSED:
+    if execution.reason == PauseReason.BLOCKED:
         records.resolve_errors(tx, execution.id)
         execution.move(tx, ExecutionState.RUNNING, reason=None, reason_detail=None)
     _move_branch(tx, execution, checkpoint)
@@ -69,10 +64,7 @@ def _renew_tasks(tx: Transaction, execution: Execution, first: int, last: int) -
     for task in tasks.all_current(tx, execution.id):
         if not first <= task.phase <= last:
             continue
-        records.cancel_active_attempt(tx, task.id)
-        if task.status not in TASK_ENDED:
-            tasks.move(tx, task, TaskState.SUPERSEDED, finished_at=tx.now)
-        renewed.append(generations.replace(tx, task))
+        renewed.append(generations.supersede(tx, task))
     later = [row.id for row in tasks.all_current(tx, execution.id) if row.phase > last]
     tasks.recount_needs(tx, execution.id, [*renewed, *later])
 

@@ -4,8 +4,15 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.domain.outcome import Checkpointed, Interrupted, RolledBack
-from conductor_app.domain.states import AttemptState, JobState, PhaseState, TaskState
+from conductor_app.domain.outcome import Checkpointed, Conflicted, Interrupted, RolledBack
+from conductor_app.domain.states import (
+    AttemptState,
+    ExecutionState,
+    JobState,
+    PauseReason,
+    PhaseState,
+    TaskState,
+)
 from conductor_app.engine import requeue, transition
 from conductor_app.engine.settle import block, settle
 from conductor_app.queue import SYSTEM_QUEUE
@@ -35,7 +42,29 @@ def rolled_back(
     jobs.end(tx, [(job.id, job.fence)], JobState.SUCCEEDED)
     execution.change(tx, hold=None, tip=outcome.tip)
     release_hold(tx, execution)
-    return settle(tx, execution)
+    # Hints that came while it was held were in vain.
+    waiting = {each.queue for each in jobs.open_of(tx, execution.id)}
+    return [*waiting, *settle(tx, execution)]
+
+
+def not_reverted(
+    tx: Transaction, execution: Execution, job: Row[Any], outcome: Conflicted
+) -> list[str]:
+    """Other work builds on the commits of a rerun: they stay, and a person decides."""
+    jobs.end(tx, [(job.id, job.fence)], JobState.FAILED)
+    phase = execution.current_phase
+    what = f"The commits of {job.payload['task']} can't be taken back: other work builds on them."
+    records.add_error(tx, execution.id, phase, "high", "CONFLICT", what, detail=outcome.detail)
+    # Also where a person had paused it: going on means something else now.
+    execution.move(
+        tx,
+        ExecutionState.PAUSED,
+        hold=None,
+        reason=PauseReason.BLOCKED,
+        reason_detail=f"{what} Way out: `conductor rollback --to {phase}` does the whole phase "
+        "again; `conductor start` does the tasks again on top of what is there.",
+    )
+    return []
 
 
 def release_hold(tx: Transaction, execution: Execution) -> None:

@@ -24,7 +24,7 @@ def retry(tx: Transaction, execution_id: str, key: str) -> str:
     if task.status not in RETRYABLE:
         raise Refused(f"Task {key} is {task.status}; only a failed or cancelled one is retried.")
     id_ = generations.renew(tx, execution, task, task.notes)
-    _go_on(tx, execution)
+    go_on(tx, execution)
     return id_
 
 
@@ -42,7 +42,7 @@ def skip(tx: Transaction, execution_id: str, key: str, reason: str) -> None:
     _stop(tx, task)
     tasks.move(tx, task, TaskState.SKIPPED, finished_at=tx.now, summary=reason)
     met(tx, execution, [done_task(task)])
-    _go_on(tx, execution)
+    go_on(tx, execution)
 
 
 def cancel(tx: Transaction, execution_id: str, key: str) -> None:
@@ -77,10 +77,10 @@ def _stop(tx: Transaction, task: Row[Any]) -> None:
     records.cancel_active_attempt(tx, task.id)
 
 
-def _go_on(tx: Transaction, execution: Execution) -> None:
+def go_on(tx: Transaction, execution: Execution, *queues: str) -> None:
     """An execution that was blocked runs again when nothing blocks it any more."""
     blocked = execution.status == ExecutionState.PAUSED and execution.reason == PauseReason.BLOCKED
     if blocked and not tasks.stuck(tx, execution.id):
         records.resolve_errors(tx, execution.id)
         execution.move(tx, ExecutionState.RUNNING, reason=None, reason_detail=None)
-    dispatch.top_up(tx, settle(tx, execution))
+    dispatch.top_up(tx, [*queues, *settle(tx, execution)])

@@ -129,7 +129,7 @@ _QUEUE = (
 
 
 def queue(tx: Transaction, ids: Sequence[str]) -> None:
-    tx.run(_QUEUE, {"ids": list(ids), "now": tx.now})
+    tx.later(_QUEUE, {"ids": list(ids), "now": tx.now})
 
 
 _ACTIVATE = (
@@ -139,8 +139,8 @@ _ACTIVATE = (
 )
 
 
-def activate(tx: Transaction, ids: Sequence[str]) -> int:
-    return tx.run(_ACTIVATE, {"ids": list(ids), "now": tx.now})
+def activate(tx: Transaction, ids: Sequence[str]) -> None:
+    tx.later(_ACTIVATE, {"ids": list(ids), "now": tx.now})
 
 
 _COMPLETE = (
@@ -161,7 +161,7 @@ _COMPLETE = (
 
 def complete(tx: Transaction, done: Iterable[tuple[str, str | None, str]]) -> None:
     """Complete (task id, commit, summary) each."""
-    tx.run(
+    tx.later(
         _COMPLETE,
         [
             {"task": id_, "new_commit": commit, "new_summary": summary, "now": tx.now}
@@ -206,9 +206,9 @@ _SHIFT_NEEDS = (
 )
 
 
-def shift_needs(tx: Transaction, execution_id: str, keys: Sequence[str], by: int) -> int:
+def shift_needs(tx: Transaction, execution_id: str, keys: Sequence[str], by: int) -> None:
     """Lower (-1) or raise (+1) what the unfinished tasks that need these keys still need."""
-    return tx.run(_SHIFT_NEEDS, {"of_execution": execution_id, "keys": list(keys), "by": by})
+    tx.later(_SHIFT_NEEDS, {"of_execution": execution_id, "keys": list(keys), "by": by})
 
 
 def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Sequence[Row[Any]]:
@@ -271,6 +271,25 @@ def needs_of(tx: Transaction, task_id: str) -> list[str]:
     return [row.need_key for row in tx.all(statement.order_by(task_needs.c.need_key))]
 
 
+def needs_by_key(tx: Transaction, execution_id: str) -> dict[str, list[str]]:
+    """What each current task of an execution needs."""
+    needed: dict[str, list[str]] = {}
+    statement = (
+        select(tasks.c.key, task_needs.c.need_key)
+        .join(task_needs, task_needs.c.task_id == tasks.c.id)
+        .where(tasks.c.execution_id == execution_id, CURRENT_TASK)
+    )
+    for row in tx.all(statement):
+        needed.setdefault(row.key, []).append(row.need_key)
+    return needed
+
+
+def any_commit(tx: Transaction, execution_id: str, keys: Collection[str]) -> bool:
+    """Whether any generation of these tasks has brought a commit to the branch."""
+    of_keys = (tasks.c.execution_id == execution_id, tasks.c.key.in_(list(keys)))
+    return tx.first(select(tasks.c.id).where(*of_keys, tasks.c.commit.is_not(None))) is not None
+
+
 _COUNT_OPEN = (
     update(phases)
     .where(
@@ -283,7 +302,7 @@ _COUNT_OPEN = (
 
 
 def count_open_in_phase(tx: Transaction, execution_id: str, phase: int, by: int) -> None:
-    tx.run(_COUNT_OPEN, {"of_execution": execution_id, "of_phase": phase, "by": by})
+    tx.later(_COUNT_OPEN, {"of_execution": execution_id, "of_phase": phase, "by": by})
 
 
 def count_open_in_milestone(tx: Transaction, execution_id: str, milestone: str, by: int) -> None:

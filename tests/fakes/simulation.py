@@ -109,7 +109,7 @@ class Simulation:
             case "checkpoint":
                 commit = held.claim.tip or "base" if held.claim.uses_git else None
                 return self.report(held, Checkpointed(commit, f"tag-{self.made}"))
-            case "rollback":
+            case "rollback" | "revert":
                 return self.report(held, RolledBack(f"r{self.made}"))
             case _:
                 return (
@@ -193,4 +193,5 @@ SETBACKS: dict[str, Sequence[Callable[[], Outcome]]] = {
     ),
     "checkpoint": (Released, lambda: Interrupted("no git", critical=True)),
     "rollback": (Released, lambda: Interrupted("no git")),
+    "revert": (Released, lambda: Interrupted("no git"), lambda: Conflicted("x.py")),
 }

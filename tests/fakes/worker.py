@@ -44,7 +44,7 @@ Scripted = Outcome | Dies | Callable[[Claim], Outcome] | None
 class FakeWorker:
     """Delivers the queue's hints to itself and does what they name, one after the other.
 
-    `outcomes` are by task key (`0/schema`), job kind (`integrate`, `checkpoint`, `rollback`) or, of
+    `outcomes` are by task key (`0/schema`), job kind (`integrate`, `checkpoint`, `rollback`, `revert`) or, of
     check runs, by subject (`0/schema-exists`, `phase/0`): one for each time, and what goes well
     when there are no more. `shuffle` takes the messages in a random order, `copies` delivers each
     so many times, `queues` limits what is taken.
@@ -144,7 +144,7 @@ class FakeWorker:
                 return Judged(judgements(taken), taken.tip)
             case "checkpoint":
                 return Checkpointed(taken.tip or self._commit(), f"before-{taken.job_id}")
-            case "rollback":
+            case "rollback" | "revert":
                 return RolledBack(self._commit())
             case _:
                 return self._integrated()

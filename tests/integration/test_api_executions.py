@@ -211,3 +211,59 @@ def test_events_are_numbered_without_gaps_across_pages(api: Caller, repo: Path) 
     assert numbers == list(range(1, len(numbers) + 1))
     done = api.get(f"/executions/{id_}/events", type="task.completed")["items"]
     assert [each["payload"]["key"] for each in done]
+
+
+class TestRerun:
+    def test_a_task_is_done_again_with_what_needs_it(self, api: Caller, repo: Path) -> None:
+        id_ = api.start(repo, auto_advance=False)["id"]
+        api.work()
+        answer = api.send("POST", f"/executions/{id_}/rerun", {"task": "0/types"})
+        told = answer.get_json()
+        assert answer.status_code == 200
+        assert told["message"] == "Task 0/types and 1 that need it will be done again"
+        assert told["data"]["tasks"] == ["0/types", "0/routes"]
+        tasks = api.get("/tasks", execution=id_, phase=0)["items"]
+        assert {each["generation"] for each in tasks} == {2}
+
+    def test_with_a_repository_it_is_a_workers_job(self, api: Caller, repo: Path) -> None:
+        template = SMALL.replace("files: false, ", "")
+        id_ = api.start(repo, template, auto_advance=False)["id"]
+        api.work()
+        told = api.post(f"/executions/{id_}/rerun", {"task": "0/types"}, 202)
+        assert api.get(f"/jobs/{told['job_id']}")["kind"] == "revert"
+        api.work()
+        assert api.get(f"/jobs/{told['job_id']}")["status"] == "succeeded"
+
+    def test_a_phase_is_rolled_back(self, api: Caller, repo: Path) -> None:
+        id_ = api.start(repo, auto_advance=False)["id"]
+        api.work()
+        assert api.post(f"/executions/{id_}/rerun", {"phase": 0})["phase"] == 0
+
+    @pytest.mark.parametrize("body", [{}, {"task": "0/types", "phase": 0}, {"task": ""}])
+    def test_it_is_a_task_or_a_phase(
+        self, api: Caller, repo: Path, body: dict[str, object]
+    ) -> None:
+        id_ = api.start(repo)["id"]
+        assert api.post(f"/executions/{id_}/rerun", body, 422)["code"] == "invalid_fields"
+
+    def test_what_can_not_be_done_again_is_refused(self, api: Caller, repo: Path) -> None:
+        id_ = api.start(repo)["id"]
+        assert api.post(f"/executions/{id_}/rerun", {"task": "1/docs"}, 409)["code"] == "refused"
+        assert api.post(f"/executions/{id_}/rerun", {"task": "0/x"}, 404)["code"] == "not_found"
+
+    @pytest.mark.parametrize("verb", [("rerun", {"task": "0/types"}), ("rollback", {"to": 0})])
+    def test_the_answer_says_what_became_of_a_pause(
+        self, api: Caller, repo: Path, verb: tuple[str, dict[str, object]]
+    ) -> None:
+        name, body = verb
+        id_ = api.start(repo)["id"]
+        api.post(f"/executions/{id_}/pause")
+        told = api.send("POST", f"/executions/{id_}/{name}", body).get_json()
+        assert "stays paused" in told["message"]
+        assert told["data"]["status"] == "paused"
+        api.post(f"/executions/{id_}/resume")
+        api.work(of={"0/types": [Failed("AGENT_ERROR", "It broke", retryable=False)]})
+        assert api.get(f"/executions/{id_}")["reason"] == "blocked"
+        told = api.send("POST", f"/executions/{id_}/{name}", body).get_json()
+        assert "it was blocked and goes on" in told["message"]
+        assert told["data"]["status"] == "running"

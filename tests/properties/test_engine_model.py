@@ -19,19 +19,20 @@ from hypothesis.stateful import (
     rule,
 )
 
-from conductor_app.engine import control, rollback, task_control
+from conductor_app.engine import control, rerun, rollback, task_control
 from conductor_app.errors import Refused
-from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, agent_queue
+from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, Hint, agent_queue
 from conductor_app.store.database import Transaction
 from conductor_app.store.migrations import upgrade
 from conductor_app.store.tables import tasks
 from tests.fakes import invariants
 from tests.fakes.engine import check, milestone, opened, phase, task, workflow
-from tests.fakes.simulation import SETBACKS, Simulation
+from tests.fakes.simulation import SETBACKS, HeldJob, Simulation
 
 AGENTS = ("models", "api", "test")
 QUEUES = (*(agent_queue(agent) for agent in AGENTS), SYSTEM_QUEUE, ISOLATED_QUEUE)
 KEYS = "abcde"
+WHICH = st.integers(0, 20)
 
 
 @st.composite
@@ -39,7 +40,7 @@ def phases(draw: st.DrawFn, number: int) -> dict[str, Any]:
     """Up to five tasks, each needing some of those before it, perhaps of an earlier phase."""
     made: list[dict[str, Any]] = []
     earlier = [f"{before}/a" for before in range(number)]
-    for key in KEYS[: draw(st.integers(1, len(KEYS)))]:
+    for key in KEYS[: draw(st.integers(2, len(KEYS)))]:
         known = [each["key"] for each in made] + earlier
         needs = draw(st.lists(st.sampled_from(known), unique=True, max_size=2)) if known else []
         made.append(
@@ -83,6 +84,14 @@ def milestone_validated(tx: Transaction, execution_id: str) -> str:
     return control.validate(tx, execution_id, "0/m")
 
 
+def rolled_back_to_the_beginning(tx: Transaction, execution_id: str) -> int:
+    return rollback.rollback(tx, execution_id, to=0)
+
+
+def skipped(tx: Transaction, execution_id: str, key: str) -> None:
+    task_control.skip(tx, execution_id, key, "not needed")
+
+
 class EngineMachine(RuleBasedStateMachine):
     """People, workers, the broker and the sweeper, each doing what it may at any time."""
 
@@ -105,14 +114,17 @@ class EngineMachine(RuleBasedStateMachine):
     # The broker
 
     @precondition(lambda self: self.engine.queue.hints)
-    @rule(which=st.integers(0, 20), keep=st.booleans())
+    @rule(which=WHICH, keep=st.booleans())
     def deliver(self, which: int, keep: bool) -> None:
         """Any message, not only the first, and perhaps not for the last time."""
-        hints = self.engine.queue.hints
-        hint = hints[which % len(hints)]
-        if not keep:
-            hints.remove(hint)
+        hint = self.any_hint(which)
         self.world.deliver(hint)
+        if keep:
+            self.engine.queue.hints.append(hint)
+
+    def any_hint(self, which: int) -> Hint:
+        hints = self.engine.queue.hints
+        return hints.pop(which % len(hints))
 
     @precondition(lambda self: self.engine.queue.hints)
     @rule()
@@ -132,27 +144,41 @@ class EngineMachine(RuleBasedStateMachine):
                 self.world.deliver(self.engine.queue.hints.pop(0))
 
     @precondition(lambda self: self.world.held)
-    @rule(which=st.integers(0, 20))
+    @rule(which=WHICH)
     def succeed(self, which: int) -> None:
         self.world.succeed(self.world.held[which % len(self.world.held)])
 
     @precondition(lambda self: self.world.held)
-    @rule(which=st.integers(0, 20), how=st.integers(0, 20))
+    @rule(which=WHICH, how=WHICH)
     def set_back(self, which: int, how: int) -> None:
-        held = self.world.held[which % len(self.world.held)]
+        self.set_it_back(self.world.held[which % len(self.world.held)], how)
+
+    def set_it_back(self, held: HeldJob, how: int) -> None:
         setbacks = SETBACKS[held.kind]
         self.world.report(held, setbacks[how % len(setbacks)]())
 
+    @precondition(lambda self: self.engine.queue.hints)
+    @rule(which=WHICH, how=WHICH)
+    def misfortune(self, which: int, how: int) -> None:
+        """A message is taken, and its job does not end well."""
+        held = self.world.deliver(self.any_hint(which))
+        if held is not None:
+            self.set_it_back(held, how)
+
     @precondition(lambda self: self.world.held)
-    @rule(which=st.integers(0, 20), integrates_first=st.booleans())
-    def die(self, which: int, integrates_first: bool) -> None:
+    @rule(which=WHICH, integrates_first=st.booleans(), taken_over=st.booleans())
+    def die(self, which: int, integrates_first: bool, taken_over: bool) -> None:
         held = self.world.held[which % len(self.world.held)]
         if held.kind == "integrate" and integrates_first and not self.world.integrate(held):
             return
         self.world.lose(held)
+        again = [hint for hint in self.engine.queue.hints if held.job_id in hint.links[:1]]
+        if taken_over and again:
+            self.engine.queue.hints.remove(again[0])
+            self.world.deliver(again[0])
 
     @precondition(lambda self: self.world.lost)
-    @rule(which=st.integers(0, 20))
+    @rule(which=WHICH)
     def late_report(self, which: int) -> None:
         """A worker that was given up thaws: nothing that it says is believed."""
         held = self.world.lost[which % len(self.world.lost)]
@@ -177,15 +203,6 @@ class EngineMachine(RuleBasedStateMachine):
 
     # People
 
-    @rule()
-    def pause(self) -> None:
-        self.ask(control.pause)
-
-    @precondition(lambda self: self.engine.status(self.execution) == "paused")
-    @rule()
-    def resume(self) -> None:
-        self.ask(control.resume)
-
     @precondition(lambda self: self.engine.status(self.execution) == "paused")
     @rule()
     def take_the_way_out(self) -> None:
@@ -194,36 +211,41 @@ class EngineMachine(RuleBasedStateMachine):
                 self.ask(task_control.retry, key)
         self.ask(control.resume)
 
-    @rule(number=st.integers(0, 2), key=st.sampled_from(KEYS))
-    def skip(self, number: int, key: str) -> None:
-        self.of_task(task_control.skip, number, key, "not needed")
-
-    @rule(number=st.integers(0, 2), key=st.sampled_from(KEYS))
-    def cancel_task(self, number: int, key: str) -> None:
-        self.of_task(task_control.cancel, number, key)
-
-    @rule(to=st.sampled_from([None, 0, 1]))
-    def roll_back(self, to: int | None) -> None:
-        self.ask(rollback.rollback, to)
-
-    @rule(what=st.sampled_from([control.test, control.advance, milestone_validated]))
-    def look_into_the_phase(self, what: Any) -> None:
+    @rule(
+        what=st.sampled_from(
+            [
+                control.pause,
+                control.resume,
+                control.test,
+                control.advance,
+                milestone_validated,
+                rollback.rollback,
+                rolled_back_to_the_beginning,
+            ]
+        )
+    )
+    def ask_of_the_execution(self, what: Any) -> None:
         self.ask(what)
 
-    @precondition(lambda self: len(self.world.branch) > 1)
-    @rule(sure=st.integers(0, 5))
+    @rule(
+        what=st.sampled_from([task_control.retry, task_control.cancel, skipped, rerun.rerun]),
+        number=st.integers(0, 2),
+        key=st.sampled_from(KEYS),
+    )
+    def ask_of_a_task(self, what: Any, number: int, key: str) -> None:
+        if f"{number}/{key}" in self.engine.states(self.execution):
+            self.ask(what, f"{number}/{key}")
+
+    @precondition(lambda self: len(self.world.branch) > 2)
+    @rule(sure=st.integers(0, 9))
     def cancel(self, sure: int) -> None:
-        if sure == 0:
+        if sure == 9:
             self.ask(control.cancel)
 
     def ask(self, use_case: Any, *arguments: Any) -> None:
         """What can't be done now is refused, and changes nothing."""
         with contextlib.suppress(Refused):
             self.engine.do(use_case, self.execution, *arguments)
-
-    def of_task(self, use_case: Any, number: int, key: str, *arguments: Any) -> None:
-        if f"{number}/{key}" in self.engine.states(self.execution):
-            self.ask(use_case, f"{number}/{key}", *arguments)
 
     # What must hold, always
 
@@ -276,8 +298,8 @@ def held_by_another(world: Simulation, held: Any) -> bool:
 TestEngineModel = EngineMachine.TestCase
 TestEngineModel.settings = settings(
     derandomize=True,
-    max_examples=40,
-    stateful_step_count=40,
+    max_examples=30,
+    stateful_step_count=35,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

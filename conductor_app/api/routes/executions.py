@@ -1,5 +1,7 @@
 """Executions: start, list, read, and move them along or back."""
 
+from typing import Any
+
 from flask import Response
 
 from conductor_app.api import meant, starting
@@ -12,10 +14,13 @@ from conductor_app.api.schemas.executions import (
     ExecutionPath,
     ExecutionsQuery,
     Pause,
+    Rerun,
     Rollback,
     StartExecution,
 )
+from conductor_app.domain.states import ExecutionState
 from conductor_app.engine import control, projects
+from conductor_app.engine.rerun import rerun
 from conductor_app.engine.rollback import rollback
 from conductor_app.store.database import Transaction
 from conductor_app.views import current, lists
@@ -116,13 +121,44 @@ def roll_back_execution(path: ExecutionPath, body: Rollback) -> Response:
 
 def rolled_back(tx: Transaction, execution_id: str, to: int | None) -> Answer:
     """Roll back; with a repository the branch is moved by a job, so that is not the end of it."""
+    before = current.execution(tx, execution_id).status
     phase = rollback(tx, execution_id, to)
-    job_id = current.execution(tx, execution_id).hold
-    return Answer(
-        f"The execution is rolled back to the beginning of phase {phase}",
-        {"execution_id": execution_id, "phase": phase, "job_id": job_id},
-        202 if job_id else 200,
-    )
+    message = f"The execution is rolled back to the beginning of phase {phase}"
+    return _moving_branch(tx, execution_id, before, message, {"phase": phase})
+
+
+@api.post("/<execution_id>/rerun", responses={**OK, **ACCEPTED})
+def rerun_execution(path: ExecutionPath, body: Rerun) -> Response:
+    """Do a task again with all that needs it, or a phase; 202 with the job that moves the branch.
+
+    What is independent of the task stays.
+    """
+
+    def again(tx: Transaction) -> Answer:
+        if body.task is None:
+            return rolled_back(tx, path.execution_id, body.phase)
+        before = current.execution(tx, path.execution_id).status
+        tasks = rerun(tx, path.execution_id, body.task)
+        dependents = len(tasks) - 1
+        needing = f" and {dependents} that need it" if dependents else ""
+        message = f"Task {body.task}{needing} will be done again"
+        return _moving_branch(tx, path.execution_id, before, message, {"tasks": tasks})
+
+    return change(again)
+
+
+def _moving_branch(
+    tx: Transaction, execution_id: str, before: str, message: str, told: dict[str, Any]
+) -> Answer:
+    """The answer also says what became of a pause."""
+    now = current.execution(tx, execution_id)
+    if before == ExecutionState.PAUSED:
+        message += {
+            ExecutionState.PAUSED: "; it stays paused, `conductor start` lets it go on",
+            ExecutionState.RUNNING: "; it was blocked and goes on",
+        }[now.status]
+    data = {"execution_id": execution_id, **told, "status": now.status, "job_id": now.hold}
+    return Answer(message, data, 202 if now.hold else 200)
 
 
 def _now(tx: Transaction, execution_id: str, message: str) -> Answer:

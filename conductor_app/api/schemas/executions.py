@@ -82,6 +82,19 @@ class Rollback(Strict):
     to: PhaseNumber | None = Field(None, description="Unset: the phase before the current one")
 
 
+class Rerun(Strict):
+    """A task, or a phase from its beginning."""
+
+    task: Line | None = Field(None, description="The key of a task of the current phase: 1/api")
+    phase: PhaseNumber | None = Field(None, description="The same as rolling back to it")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Rerun":
+        if (self.task is None) == (self.phase is None):
+            raise ValueError("give `task` or `phase`, one of them")
+        return self
+
+
 class OrchestratorQuery(Query):
     project: Line | None = Field(None, description="Id, name, path or URL")
     execution: Id | None = Field(None, description="This one, instead of the project's current")
