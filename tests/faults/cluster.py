@@ -167,13 +167,19 @@ class Cluster:
     def log_of(self, name: str) -> str:
         return self.members[name].log.read_text(errors="replace")
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> float:
+    def wait(
+        self,
+        condition: Callable[[], object],
+        what: str | Callable[[], str],
+        seconds: float = PATIENCE,
+    ) -> float:
         """Poll, looking after the members; the seconds it took. Fail with all that is known."""
         began = time.monotonic()
         while not condition():
             self.look_after()
             if time.monotonic() - began > seconds:
-                pytest.fail(f"not within {seconds:g} s: {what}\n{self.picture()}")
+                wanted = what if isinstance(what, str) else what()
+                pytest.fail(f"not within {seconds:g} s: {wanted}\n{self.picture()}")
             time.sleep(0.03)
         return time.monotonic() - began
 

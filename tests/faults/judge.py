@@ -83,10 +83,13 @@ def judge(cluster: Cluster, execution_id: str) -> Evidence:
 
 def judge_leftovers(cluster: Cluster) -> None:
     """I9: what the dead had begun is gone, soon after: processes, worktrees, locks."""
-    cluster.wait(lambda: not cluster.orphans(), f"no orphans: {cluster.orphans()}")
-    cluster.wait(
-        lambda: not list(leftovers(cluster)), f"nothing is left over: {list(leftovers(cluster))}"
-    )
+    found: list[object] = []
+
+    def clean() -> bool:
+        found[:] = [*cluster.orphans(), *leftovers(cluster)]
+        return not found
+
+    cluster.wait(clean, lambda: f"nothing is left over: {found}")
 
 
 def leftovers(cluster: Cluster) -> Iterator[str]:
@@ -95,7 +98,8 @@ def leftovers(cluster: Cluster) -> Iterator[str]:
     for folder in (places.worktrees, places.checkouts):
         yield from (str(path) for path in sorted(folder.glob("*")))
     git = cluster.repository / ".git"
-    yield from (str(path) for path in sorted((git / "worktrees").glob("*")))
+    for registration in sorted((git / "worktrees").glob("*")):
+        yield f"{registration} with {sorted(path.name for path in registration.glob('*'))}"
     for lock in sorted(git.rglob("*.lock")):
         # One that lies there for good: it is a file to lock, not a sign of being locked.
         if lock.name != "conductor.lock":

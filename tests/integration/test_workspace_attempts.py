@@ -293,15 +293,16 @@ def test_what_a_killed_worker_left_is_kept_then_removed(repository: Repository, 
         assert repository.resolve(kept_ref("A1"))
 
 
-@pytest.mark.parametrize("left", ["registration", "path", "lock"])
+@pytest.mark.parametrize("left", ["registration", "broken registration", "path", "lock"])
 def test_halves_of_worktrees_are_removed(repository: Repository, left: str) -> None:
     """A process may be killed in the middle of git's own steps, or of removing files."""
     home, registrations = repository.home / "worktrees", repository.git.git_dir / "worktrees"
     home.mkdir(parents=True)
     (home / "A1.lock").touch()
-    if left == "registration":
+    if "registration" in left:
         (registrations / "A1").mkdir(parents=True)
-        (registrations / "A1" / "HEAD").write_text("half")
+        name = "gitdir" if "broken" in left else "HEAD"
+        (registrations / "A1" / name).write_text(str(home / "A1" / ".git"))
     elif left == "path":
         (home / "A1").mkdir()
         (home / "A1" / "file").write_text("half")

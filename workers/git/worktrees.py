@@ -33,9 +33,9 @@ class Worktrees:
             if not mine:
                 raise GitFailed(f"Another process on this machine works on attempt {attempt}.")
             self._discard(attempt)
-            worktree = self._add(attempt, commit)
-            crash.point("worktree.after_add")
             try:
+                worktree = self._add(attempt, commit)
+                crash.point("worktree.after_add")
                 yield worktree
             finally:
                 self._discard(attempt)
@@ -55,6 +55,8 @@ class Worktrees:
                         removed.append(attempt)
             except (GitFailed, OSError) as failure:
                 failures.append(f"{attempt}: {failure}")
+                # So that it is found and tried again.
+                self._lock(attempt).touch()
         if failures:
             raise GitFailed(f"Worktrees could not be removed: {'; '.join(failures)}")
         return removed
@@ -96,9 +98,11 @@ class Worktrees:
                 remove_tree(registration)
 
     def _keep(self, attempt: str, registration: Path, path: Path) -> None:
+        if not path.is_dir():
+            return  # what is registered may be half removed as well
         git = Git(registration, path)
         base = read_local(git, BASE)
-        if base is None or not path.is_dir():
+        if base is None:
             return
         # What a git that was killed here has left; nobody else works in this worktree now.
         for lock in registration.glob("*.lock"):
