@@ -1,10 +1,15 @@
 """From nothing to a ready stack: what `conductor up` and `conductor run` have in common."""
 
+from contextlib import suppress
+
 from conductor_app.settings import Settings
 from conductor_app.stack import embedded
 from conductor_app.stack.embedded import RunningStack
+from conductor_app.stack.ports import PortLost
 from conductor_app.stack.reachable import require_reachable
 from conductor_app.stack.readiness import Progress, wait_until_ready
+
+PORTS_TRIED = 3
 
 
 def launch(settings: Settings, progress: Progress = lambda _: None) -> tuple[RunningStack, bool]:
@@ -14,6 +19,14 @@ def launch(settings: Settings, progress: Progress = lambda _: None) -> tuple[Run
     Raises Unreachable, EnvironmentProblem, StackProblem.
     """
     require_reachable(settings)
+    for _ in range(PORTS_TRIED - 1):
+        # Whoever was faster has the port for good, so the next start chooses the next free one.
+        with suppress(PortLost):
+            return _launch(settings, progress)
+    return _launch(settings, progress)
+
+
+def _launch(settings: Settings, progress: Progress) -> tuple[RunningStack, bool]:
     stack, fresh = embedded.start(settings, before=upgrade_database)
     try:
         wait_until_ready(stack, progress)

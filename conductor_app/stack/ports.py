@@ -14,6 +14,12 @@ class PortInUse(EnvironmentProblem):
     code = "port_in_use"
 
 
+class PortLost(PortInUse):
+    """Another program took the port while Conductor was starting. Try again."""
+
+    code = "port_lost"
+
+
 def choose_port(settings: Settings) -> int:
     """The settings' port if free; the next free one unless somebody chose the port on purpose."""
     if is_free(settings.host, settings.port):

@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from conductor_app.stack.embedded import RunningStack
+from conductor_app.stack.ports import PortLost
 from conductor_app.stack.supervision import StackProblem
 from conductor_app.stack.supervisor_client import ProgramState
 
@@ -23,13 +26,17 @@ Progress = Callable[[dict[str, ProgramState]], None]
 def wait_until_ready(
     stack: RunningStack, progress: Progress = lambda _: None, seconds: float = READY_SECONDS
 ) -> None:
-    """Return once every program runs and the API is ready. Raises StackProblem."""
+    """Return once every program runs and the API is ready. Raises StackProblem, PortLost."""
     deadline = time.monotonic() + seconds
     ends: dict[str, set[int]] = defaultdict(set)
     while True:
         states = stack.supervisor().states()
         progress(states)
-        if all(state.runs for state in states.values()) and is_ready(stack):
+        ready = is_ready(stack)
+        # Two installations that start at once choose the same port, and both hear who got it.
+        if ready and not _listens(states["api"].pid, stack.port):
+            raise PortLost
+        if ready and all(state.runs for state in states.values()):
             return
         for state in states.values():
             if state.problem and not state.stopped:
@@ -56,6 +63,16 @@ def is_ready(stack: RunningStack) -> bool:
         return False  # Not listening yet.
     finally:
         connection.close()
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(
+        each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections
+    )
 
 
 def _ends_again_and_again(stack: RunningStack, state: ProgramState) -> str:

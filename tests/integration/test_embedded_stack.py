@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -14,7 +15,7 @@ import pytest
 
 from conductor_app.settings import Settings
 from conductor_app.stack import embedded, readiness
-from conductor_app.stack.ports import PortInUse, choose_port
+from conductor_app.stack.ports import PortInUse, PortLost, choose_port, is_free
 from conductor_app.stack.programs import Program, programs_of
 from conductor_app.stack.supervision import StackProblem
 
@@ -173,6 +174,23 @@ def test_the_preparation_runs_once_and_before_everything(yard: Yard) -> None:
     for _ in range(2):
         embedded.start(yard.settings, yard.programs(), before)
     assert calls == [True]
+
+
+def test_another_program_that_took_the_port_is_not_taken_for_ours(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    script = yard.script("other", API).command
+    other = subprocess.Popen(script, env={**os.environ, "CONDUCTOR_PORT": "3917"})
+    try:
+        wait_until(lambda: not is_free("127.0.0.1", 3917), what="the other program listens")
+        monkeypatch.setattr(embedded, "choose_port", lambda _settings: 3917)
+        api = yard.script("api", SLEEPER, order=20)
+        stack, _ = embedded.start(yard.settings, lambda _: [api])
+        with pytest.raises(PortLost):
+            readiness.wait_until_ready(stack)
+    finally:
+        other.kill()
+        other.wait()
 
 
 class TestPorts:
