@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,12 @@ from sqlalchemy import (
 )
 
 from conductor_app.queue import Hint, Queue
+from conductor_app.store.deferring import DeferringConnection, DeferringCursor
 from conductor_app.store.recorder import Recorder
+
+# How long a reading of the server's clock is good for.
+CLOCK_SECONDS = 10.0
+_CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 
 
 class Transaction:
@@ -50,6 +56,18 @@ class Transaction:
         """Execute a write; the number of rows it changed."""
         return self.connection.execute(statement, parameters).rowcount
 
+    def later(self, statement: Executable, parameters: Any = None) -> None:
+        """Execute a write whose result nobody needs, in order, together with what follows it."""
+        raw = self.connection.connection.driver_connection
+        if not isinstance(raw, DeferringConnection):
+            self.connection.execute(statement, parameters)
+            return
+        raw.deferring = True
+        try:
+            self.connection.execute(statement, parameters)
+        finally:
+            raw.deferring = False
+
 
 class Database:
     """SQLite or PostgreSQL; the same rules on both.
@@ -66,6 +84,8 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self._thread_lock = threading.Lock()
         self._lock_file: IO[str] | None = None
+        # When the server's clock was last read, and how far (ms) it is ahead of the monotonic one.
+        self._clock = (-math.inf, 0.0)
         if self.sqlite:
             assert parsed.database
             self._lock_path = Path(f"{parsed.database}.lock")
@@ -79,7 +99,17 @@ class Database:
             )
             _configure_sqlite(self.engine)
         else:
-            self.engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+            self.engine = create_engine(
+                url,
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                connect_args={
+                    "connection_factory": DeferringConnection,
+                    "cursor_factory": DeferringCursor,
+                    # Compiling a plan costs more than these small statements ever take.
+                    "options": "-c jit=off",
+                },
+            )
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -123,11 +153,13 @@ class Database:
         """The database's clock in milliseconds; for SQLite that is this machine's."""
         if self.sqlite:
             return time.time_ns() // 1_000_000
-        return int(
-            connection.execute(
-                text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
-            ).scalar_one()
-        )
+        read_at, offset = self._clock
+        if time.monotonic() - read_at > CLOCK_SECONDS:
+            before = time.monotonic()
+            theirs = connection.execute(_CLOCK).scalar_one()
+            offset = float(theirs) - before * 1000
+            self._clock = (before, offset)
+        return int(time.monotonic() * 1000 + offset)
 
     @contextlib.contextmanager
     def _writer(self) -> Iterator[None]:

@@ -30,7 +30,7 @@ UNHINTED = (QUEUED, jobs.c.hinted_at.is_(None))
 
 def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        tx.run(insert(jobs), rows)
+        tx.later(insert(jobs), rows)
 
 
 _WITH_TASKS = (
@@ -92,9 +92,9 @@ _TAKE = (
 )
 
 
-def take(tx: Transaction, ids: Sequence[str], worker_id: str, lease_until: int) -> int:
+def take(tx: Transaction, ids: Sequence[str], worker_id: str, lease_until: int) -> None:
     """queued -> active, with the claim counted, the fence raised and the lease set."""
-    return tx.run(_TAKE, {"ids": list(ids), "until": lease_until, "worker": worker_id})
+    tx.later(_TAKE, {"ids": list(ids), "until": lease_until, "worker": worker_id})
 
 
 _END = (
@@ -104,13 +104,14 @@ _END = (
 )
 
 
-def end(tx: Transaction, ended: Iterable[tuple[str, int]], state: JobState) -> int:
-    """End (job id, fence) each; how many were still held by that fence."""
+def end(tx: Transaction, ended: Iterable[tuple[str, int]], state: JobState) -> None:
+    """End (job id, fence) each."""
     rows = [
         {"job": id_, "held_fence": fence, "new_status": state, "now": tx.now}
         for id_, fence in ended
     ]
-    return tx.run(_END, rows) if rows else 0
+    if rows:
+        tx.later(_END, rows)
 
 
 def requeue(tx: Transaction, job: Row[Any], *, not_before: int = 0, **values: Any) -> bool:
@@ -229,15 +230,19 @@ def active_by_worker(tx: Transaction) -> dict[str, int]:
     return {row.worker_id: row.n for row in tx.all(statement.group_by(jobs.c.worker_id))}
 
 
-def forget_hints(tx: Transaction, queue: str, before: int) -> int:
-    """Hints older than this are presumed lost: their jobs are sent again."""
+def forget_hints(tx: Transaction, queue: str, before: int) -> None:
+    """Hints older than this are presumed lost: their jobs are sent again.
+
+    No execution is locked here, so rows that somebody else holds are left for the next time.
+    """
     lost = (
         select(jobs.c.id)
         .where(jobs.c.queue == queue, QUEUED, jobs.c.hinted_at < before)
-        # What is being changed this moment is not lost.
         .with_for_update(skip_locked=True)
     )
-    return tx.run(update(jobs).where(jobs.c.id.in_(lost)).values(hinted_at=None))
+    ids = [row.id for row in tx.all(lost)]
+    if ids:
+        change(tx, ids, hinted_at=None)
 
 
 def forget_hint(tx: Transaction, job_id: str) -> None:
@@ -326,11 +331,11 @@ _CHARGE = (
 
 
 def mark_hinted(tx: Transaction, ids: Sequence[str]) -> None:
-    tx.run(_MARK_HINTED, {"ids": list(ids), "now": tx.now})
+    tx.later(_MARK_HINTED, {"ids": list(ids), "now": tx.now})
 
 
 def charge(tx: Transaction, execution_id: str, virtual_time: float) -> None:
-    tx.run(_CHARGE, {"of_execution": execution_id, "time": virtual_time})
+    tx.later(_CHARGE, {"of_execution": execution_id, "time": virtual_time})
 
 
 def fresh_workers(tx: Transaction, within: int) -> Sequence[Row[Any]]:

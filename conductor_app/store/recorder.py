@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CREATED_TOGETHER = 500
 
+_INSERT = insert(events).inline()
+
 _LAST = (
     select(streams.c.last_number, streams.c.last_link)
     .where(streams.c.stream == bindparam("of_stream"))
@@ -103,10 +105,11 @@ class Recorder:
                     "link": link,
                 }
             )
-        tx.run(insert(events), rows)
+        # Inline: nobody asks which positions they got.
+        tx.later(_INSERT, rows)
         self._ends[stream] = (number, link)
         if known:
-            tx.run(_ADVANCE, {"of_stream": stream, "new_number": number, "new_link": link})
+            tx.later(_ADVANCE, {"of_stream": stream, "new_number": number, "new_link": link})
         else:
             tx.run(
                 insert(streams),

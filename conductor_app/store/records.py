@@ -22,7 +22,7 @@ from conductor_app.store.tables import (
 
 
 def add_attempts(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    tx.run(insert(attempts), rows)
+    tx.later(insert(attempts), rows)
 
 
 _END_ATTEMPT = (
@@ -32,6 +32,8 @@ _END_ATTEMPT = (
         status=bindparam("new_status"),
         finished_at=bindparam("now"),
         sandbox=bindparam("new_sandbox"),
+        # One that never came to its report keeps what its claim knew.
+        connector=func.coalesce(bindparam("new_connector"), attempts.c.connector),
         commit=bindparam("new_commit"),
         tree=bindparam("new_tree"),
         error_kind=bindparam("new_kind"),
@@ -53,6 +55,7 @@ class AttemptEnd:
     state: AttemptState
     usage: Usage = NOTHING_USED
     sandbox: str | None = None
+    connector: str | None = None
     commit: str | None = None
     tree: str | None = None
     error_kind: str | None = None
@@ -60,7 +63,7 @@ class AttemptEnd:
 
 
 def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
-    tx.run(
+    tx.later(
         _END_ATTEMPT,
         [
             {
@@ -68,6 +71,7 @@ def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
                 "new_status": end.state,
                 "now": tx.now,
                 "new_sandbox": end.sandbox,
+                "new_connector": end.connector,
                 "new_commit": end.commit,
                 "new_tree": end.tree,
                 "new_kind": end.error_kind,
@@ -133,7 +137,7 @@ def add_judgements(
         for each in judgements
     ]
     if rows:
-        tx.run(insert(check_results), rows)
+        tx.later(insert(check_results), rows)
 
 
 def add_error(

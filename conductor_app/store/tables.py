@@ -104,7 +104,9 @@ executions = Table(
 shares = Table(
     "shares",
     metadata,
-    Column("execution_id", Text, ForeignKey("executions.id"), primary_key=True),
+    # No foreign key: a second update in a transaction would check it, and wait for the lock of an
+    # execution that this transaction only sends a hint for.
+    Column("execution_id", Text, primary_key=True),
     Column("weight", Float, nullable=False),
     Column("virtual_time", Float, nullable=False),
 )

@@ -311,9 +311,6 @@ def upgrade() -> None:
         sa.Column("execution_id", sa.Text(), nullable=False),
         sa.Column("weight", sa.Float(), nullable=False),
         sa.Column("virtual_time", sa.Float(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["execution_id"], ["executions.id"], name=op.f("fk_shares_execution_id")
-        ),
         sa.PrimaryKeyConstraint("execution_id", name=op.f("pk_shares")),
     )
     op.create_table(
