@@ -1,7 +1,9 @@
-"""Every log sentence, keyed by what happened; one line each, facts as key=value."""
+"""Every log sentence, keyed by what happened; one line each, its facts also for handlers."""
 
 import logging
 from typing import Any
+
+from conductor_app.printable import printable_line
 
 SENTENCES = {
     "worker_started": "Worker {worker} takes {queues} with {slots} slots",
@@ -42,7 +44,8 @@ def error(event: str, **facts: Any) -> None:
 
 
 def _write(level: int, event: str, facts: dict[str, Any], exc_info: bool = False) -> None:
-    sentence = SENTENCES[event].format_map(_Facts(facts))
+    # What agents and commands say must not look like lines of ours.
+    sentence = printable_line(SENTENCES[event].format_map(_Facts(facts)))
     _logger.log(level, "%s", sentence, exc_info=exc_info, extra={"event": event, "facts": facts})
 
 

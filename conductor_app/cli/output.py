@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conductor_app.errors import ConductorError
+from conductor_app.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,11 +35,11 @@ class Output:
 
     def say(self, text: str = "") -> None:
         if not self.as_json:
-            click.echo(text)
+            click.echo(printable(text))
 
     def note(self, text: str) -> None:
         """What should be known but is not the result, on standard error."""
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         from rich.table import Table
@@ -48,7 +49,7 @@ class Output:
             # The first one names the row, and people copy it.
             table.add_column(column, no_wrap=number == 0, overflow="fold")
         for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
+            table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
         self.console.print(table)
 
     def result(self, data: Any, message: str = "") -> None:
@@ -58,7 +59,7 @@ class Output:
 
     def error(self, error: ConductorError) -> None:
         """The sentence for people, always; for programs also the API's error shape."""
-        click.echo(error.message, err=True)
+        click.echo(printable(error.message), err=True)
         if self.as_json:
             told = {"code": error.code, "message": error.message, "details": error.details}
             self._write({"success": False, "error": told})

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 
 from conductor_app.cli.run_picture import Picture
 from conductor_app.cli.words import ICONS, Sentence
+from conductor_app.printable import printable
 from conductor_app.views.units import duration
 
 BAR_WIDTH = 32
@@ -31,7 +32,7 @@ class LiveDisplay:
         self._live.stop()
 
     def tell(self, sentence: Sentence) -> None:
-        self._live.console.print(Text(str(sentence), overflow="fold"))
+        self._live.console.print(Text(printable(str(sentence)), overflow="fold"))
 
     def show(self, picture: Picture) -> None:
         self._live.update(drawn(picture))
