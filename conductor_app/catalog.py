@@ -17,6 +17,9 @@ CONNECTORS: tuple[str, ...] = (
     "replay",
 )
 
+# What is told in a connector's place of an agent written in Python.
+FUNCTION = "function"
+
 MODELS = AgentSpec(
     name="models",
     title="Agent Models",

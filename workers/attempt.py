@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from conductor_app import logs
+from conductor_app.catalog import FUNCTION
 from conductor_app.domain.outcome import (
     Cancelled,
     Failed,
@@ -72,6 +73,7 @@ class _Attempt:
     spec: TaskSpec
     artifacts: Path
     context: AgentContext | None = None
+    connector: str | None = None
     judgements: tuple[Judgement, ...] = ()
 
     def usage(self) -> Usage:
@@ -96,7 +98,11 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
     level = str(process.sandbox.level) if attempt.context is not None else None
     if isinstance(outcome, Succeeded | Failed):
         outcome = replace(
-            outcome, usage=attempt.usage(), judgements=attempt.judgements, sandbox=level
+            outcome,
+            usage=attempt.usage(),
+            judgements=attempt.judgements,
+            sandbox=level,
+            connector=attempt.connector,
         )
     logs.info("attempt_ended", name=claim.task_key, outcome=_told(outcome))
     return outcome
@@ -183,9 +189,11 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
     attempt.artifacts.mkdir(parents=True, exist_ok=True)
     with AttemptLog(attempt.artifacts / "log.txt") as log:
         connector = None
+        attempt.connector = FUNCTION
         if process.agents.needs_connector(agent_spec):
+            attempt.connector = _connector_of(claim, agent_spec.connector, process)
             connector = open_connector(
-                _connector_of(claim, agent_spec.connector, process),
+                attempt.connector,
                 workflow=claim.workflow.name,
                 task=claim.task_key,
                 failures=claim.failures,

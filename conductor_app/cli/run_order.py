@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from conductor_app import recordings
-from conductor_app.catalog import AGENTS
+from conductor_app.catalog import AGENTS, FUNCTION
 from conductor_app.domain.priority import MOST_WEIGHT, WEIGHTS
 from conductor_app.errors import InvalidInput, Refused
 from conductor_app.launch import DEFAULT_WORKFLOW, REPLAY
-from conductor_app.views.connectors import FUNCTION
 from conductor_app.workflows import loader
 from conductor_app.workflows.loader import Loaded
 

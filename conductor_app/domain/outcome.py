@@ -43,6 +43,8 @@ class Succeeded:
     usage: Usage = NOTHING_USED
     judgements: tuple[Judgement, ...] = ()
     sandbox: str | None = None
+    # What took the turns; `function` for an agent written in Python.
+    connector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Failed:
     usage: Usage = NOTHING_USED
     judgements: tuple[Judgement, ...] = ()
     sandbox: str | None = None
+    # What took the turns; `function` for an agent written in Python.
+    connector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ def succeeded(
                 AttemptState.SUCCEEDED,
                 outcome.usage,
                 outcome.sandbox,
+                outcome.connector,
                 tree=outcome.tree,
             )
         )
@@ -94,6 +95,7 @@ def failed(
         AttemptState.FAILED,
         outcome.usage,
         outcome.sandbox,
+        outcome.connector,
         error_kind=outcome.kind,
         error_message=outcome.message,
     )

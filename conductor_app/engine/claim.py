@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from conductor_app.catalog import FUNCTION
 from conductor_app.domain.states import JobState, TaskState
 from conductor_app.domain.workflow import AgentSpec, Workflow
 from conductor_app.ids import new_id
@@ -106,8 +107,14 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution) -> Claim:
     }
     if job.kind != "attempt":
         return Claim(**common)
-    if job.task_phase < execution.replay_before:
+    agent = workflows.agents_of(tx, execution.workflow_version)[job.task_agent]
+    if agent.function is not None:
+        common["connector"] = FUNCTION
+    elif job.task_phase < execution.replay_before:
         common["connector"] = "replay"
+    else:
+        # None: the settings of the worker say.
+        common["connector"] = execution.connector or agent.connector
     common["phase"] = job.task_phase
     return Claim(
         **common,
@@ -115,7 +122,7 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution) -> Claim:
         attempt_number=job.payload.get("attempts_before", 0) + job.claims + 1,
         task_id=job.task_id,
         task_key=job.task_key,
-        agent=workflows.agents_of(tx, execution.workflow_version)[job.task_agent],
+        agent=agent,
         files=job.task_files,
         failures=job.task_failures,
         notes=tuple(job.task_notes),

@@ -35,6 +35,7 @@ def begin(
         AttemptState.SUCCEEDED,
         outcome.usage,
         outcome.sandbox,
+        outcome.connector,
         commit=outcome.commit,
         tree=outcome.tree,
     )

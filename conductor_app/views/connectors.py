@@ -4,14 +4,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.catalog import AGENTS
+from conductor_app.catalog import AGENTS, FUNCTION
 from conductor_app.domain.workflow import AgentSpec
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
 
 REPLAY = "replay"
-# An agent that is a Python function needs no connector.
-FUNCTION = "python"
 
 
 def of_phases(tx: Transaction, execution: Row[Any], default: str = REPLAY) -> dict[int, list[str]]:

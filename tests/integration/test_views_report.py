@@ -156,7 +156,7 @@ def test_agents_in_python_need_no_recording(engine: Engine) -> None:
     id_ = engine.start(flow)
     found = engine.do(report, id_)
     assert found["phases"][0]["recorded"] is True
-    assert (found["execution"]["connector"], found["execution"]["replay"]) == ("python", False)
+    assert (found["execution"]["connector"], found["execution"]["replay"]) == ("function", False)
 
 
 def test_errors_and_lessons_of_this_execution_only(engine: Engine) -> None:
