@@ -1,7 +1,7 @@
 """Workflow versions: kept as written and as the validated model; an execution pins one."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -15,32 +15,39 @@ from conductor_app.store.database import Transaction
 from conductor_app.store.tables import workflow_versions
 
 # A version never changes, so what was read once is read.
-_read: dict[str, Workflow] = {}
+_read: dict[str, "_Read"] = {}
 KEPT = 64
 
 
-@lru_cache(maxsize=KEPT)
-def _agents(version: str) -> Mapping[str, AgentSpec]:
-    return MappingProxyType(_read[version].all_agents(AGENTS))
+@dataclass(frozen=True, slots=True)
+class _Read:
+    workflow: Workflow
+    agents: Mapping[str, AgentSpec]
+
+
+def of_version(tx: Transaction, version: str) -> Workflow:
+    return _of_version(tx, version).workflow
 
 
 def agents_of(tx: Transaction, version: str) -> Mapping[str, AgentSpec]:
     """Every agent as this version of a workflow has it."""
-    of_version(tx, version)
-    return _agents(version)
+    return _of_version(tx, version).agents
 
 
-def of_version(tx: Transaction, version: str) -> Workflow:
-    if version not in _read:
-        model = tx.value(
-            select(workflow_versions.c.model).where(workflow_versions.c.version == version)
-        )
-        if model is None:
-            raise NotFound(f"There is no workflow version {version[:12]} in this database.")
-        if len(_read) >= KEPT:
-            _read.clear()
-        _read[version] = Workflow.model_validate_json(model)
-    return _read[version]
+def _of_version(tx: Transaction, version: str) -> _Read:
+    # Other threads empty it: what was found is held, not looked up again.
+    if (found := _read.get(version)) is not None:
+        return found
+    model = tx.value(
+        select(workflow_versions.c.model).where(workflow_versions.c.version == version)
+    )
+    if model is None:
+        raise NotFound(f"There is no workflow version {version[:12]} in this database.")
+    workflow = Workflow.model_validate_json(model)
+    if len(_read) >= KEPT:
+        _read.clear()
+    _read[version] = fresh = _Read(workflow, MappingProxyType(workflow.all_agents(AGENTS)))
+    return fresh
 
 
 def newest(tx: Transaction, name: str) -> Row[Any] | None:
