@@ -1,10 +1,12 @@
 """What happens on a schedule: name, Celery task, cadence."""
 
-from conductor_app.queue import DUE, SYSTEM_QUEUE, TICK
+from conductor_app.queue import DUE, RETENTION, SYSTEM_QUEUE, TICK
 from conductor_app.settings import Settings
 
 # How often retries whose time has come are sent, in seconds.
 DUE_SECONDS = 1.0
+# Asked more often than once an hour, which it happens at most: a restart loses no turn.
+RETENTION_SECONDS = 300.0
 
 
 def schedule(settings: Settings) -> dict[str, dict[str, object]]:
@@ -14,6 +16,7 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
     return {
         "tick": _entry(TICK, settings.tick_seconds),
         "due": _entry(DUE, min(DUE_SECONDS, settings.tick_seconds)),
+        "retention": _entry(RETENTION, RETENTION_SECONDS),
     }
 
 

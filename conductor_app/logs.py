@@ -19,6 +19,7 @@ SENTENCES = {
     "tick_failed": "The tick failed and runs again at the next beat: {error}",
     "projection_failed": "The files of project {project} could not be written: {error}",
     "prune_failed": "Leftovers in {location} could not be removed: {error}",
+    "retention_failed": "What is old in {what} could not be removed: {error}",
     "broker_unreachable": "The broker does not answer ({error}); what waits is sent again later",
 }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 RUN_JOB = "conductor.run"
 TICK = "conductor.tick"
 DUE = "conductor.due"
+RETENTION = "conductor.retention"
 SYSTEM_QUEUE = "system"
 ISOLATED_QUEUE = "isolated"
 # How Celery calls the workers with the role `agent`.

@@ -15,6 +15,7 @@ from conductor_app.domain.workflow import Setup
 from conductor_app.errors import ConductorError
 from workers.command_line import argv, shown
 from workers.confinement import inside
+from workers.git.removal import remove_tree
 from workers.sandbox import CommandResult, Limits, Sandbox
 
 POLL_SECONDS = 0.1
@@ -74,12 +75,42 @@ def prepare(
     environments.mkdir(parents=True, exist_ok=True)
     target = environments / fingerprint(setup, checkout)
     marker = target.with_suffix(".ready")
-    if not marker.exists():
+    if not _wanted(marker):
         with _locked(target.with_suffix(".lock"), setup.timeout):
-            if not marker.exists():
+            if not _wanted(marker):
                 _build(setup, checkout, target, sandbox, cancelled)
                 marker.write_text(shown(setup.run))
     return Environment(target)
+
+
+def _wanted(marker: Path) -> bool:
+    """Whether the environment is there; its marker's time says when it was last wanted."""
+    try:
+        os.utime(marker)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def forget(environments: Path, before: float) -> None:
+    """Remove what was last wanted before this time (seconds since 1970), and unfinished builds."""
+    for path in environments.glob("*.lock"):
+        target = path.with_suffix("")
+        # The lock stays: whoever waits for it must not build beside somebody with a newer one.
+        with path.open("w") as lock:
+            if not _try_lock(lock.fileno()) or _last_wanted(target) >= before:
+                continue
+            for suffix in (".ready", ".log"):
+                target.with_suffix(suffix).unlink(missing_ok=True)
+            for folder in (target, target.with_suffix(".source")):
+                remove_tree(folder)
+
+
+def _last_wanted(target: Path) -> float:
+    for path in (target.with_suffix(".ready"), target):
+        if path.exists():
+            return path.stat().st_mtime
+    return 0.0
 
 
 @contextmanager

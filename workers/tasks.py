@@ -2,8 +2,8 @@
 
 from celery import Task
 
-from beat import tick
-from conductor_app.queue import DUE, RUN_JOB, TICK
+from beat import retention, tick
+from conductor_app.queue import DUE, RETENTION, RUN_JOB, TICK
 from workers import current
 from workers.app import app
 
@@ -28,3 +28,9 @@ def run_tick() -> None:
 def run_due() -> None:
     """Send what waited for its time."""
     tick.due(current.process().conductor)
+
+
+@app.task(name=RETENTION, ignore_result=True)
+def run_retention() -> None:
+    """Forget what nobody needs any more."""
+    retention.forget(current.process().conductor)

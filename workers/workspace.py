@@ -5,7 +5,7 @@ The user's branches, index and working tree are never touched; Conductor writes 
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +122,10 @@ class Repository:
         """Clean up after killed processes; the work of these attempts, now over, is kept first."""
         checkouts.prune(self.home / "checkouts")
         return self._worktrees().prune(over)
+
+    def forget(self, attempt_ids: Collection[str]) -> None:
+        """Remove the hidden refs of these attempts; nobody will want their commits any more."""
+        self.refs.remove({name(id_) for id_ in attempt_ids for name in (attempt_ref, kept_ref)})
 
     def integrate(
         self,

@@ -1,12 +1,16 @@
 """Refs of the execution's repository, moved by compare-and-swap: here, or in a remote."""
 
 import time
+from collections.abc import Collection
 from typing import Protocol
 
+from workers.git.names import HIDDEN
 from workers.git.program import REMOTE_SECONDS, Answer, Git, failure
 from workers.git.turns import turn
 
 STALE_SECONDS = 60.0
+# As many names as a command line holds.
+BATCH = 500
 
 
 class Refs(Protocol):
@@ -23,6 +27,9 @@ class Refs(Protocol):
 
     def refresh(self) -> None:
         """Learn what others have published."""
+
+    def remove(self, refs: Collection[str]) -> None:
+        """Remove those of these hidden refs that are there; nobody writes them any more."""
 
 
 class LocalRefs:
@@ -46,6 +53,9 @@ class LocalRefs:
 
     def refresh(self) -> None:
         """Others publish into this same git directory."""
+
+    def remove(self, refs: Collection[str]) -> None:
+        remove_local(self._git, refs)
 
     def _clear_lock(self, ref: str) -> None:
         """Remove what a git that was killed left; a living one holds it for milliseconds.
@@ -97,6 +107,20 @@ class RemoteRefs:
         kinds = ("refs/heads/*", "refs/tags/*", "refs/conductor/attempts/*")
         self._fetch(*(f"+{kind}:{kind}" for kind in kinds))
 
+    def remove(self, refs: Collection[str]) -> None:
+        """From the remote, and from the mirror, where the work of stopped attempts is kept."""
+        listed = self._git.run(
+            *("ls-remote", "--end-of-options", self._url, f"{HIDDEN}*"), seconds=REMOTE_SECONDS
+        )
+        names = (line.partition("\t")[2] for line in listed.splitlines())
+        there = [name for name in names if name in refs]
+        for start in range(0, len(there), BATCH):
+            voided = (f":{name}" for name in there[start : start + BATCH])
+            command = ("push", "--quiet", "--end-of-options", self._url, *voided)
+            self._git.run(*command, seconds=REMOTE_SECONDS)
+        with turn(self._git.git_dir):
+            remove_local(self._git, refs)
+
     def _fetch(self, *refspecs: str) -> None:
         options = ("--quiet", "--no-auto-gc", "--no-write-fetch-head", "--no-tags")
         # Two fetches into one mirror would trip over each other's refs.
@@ -105,6 +129,12 @@ class RemoteRefs:
                 *("fetch", *options, "--end-of-options", self._url, *refspecs),
                 seconds=REMOTE_SECONDS,
             )
+
+
+def remove_local(git: Git, refs: Collection[str]) -> None:
+    there = git.run("for-each-ref", "--format=%(refname)", HIDDEN).splitlines()
+    text = "".join(f"delete {name}\n" for name in there if name in refs)
+    git.run("update-ref", "--stdin", text=text)
 
 
 def read_local(git: Git, ref: str) -> str | None:
