@@ -5,7 +5,7 @@ import fcntl
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +26,9 @@ from conductor_app.store.recorder import Recorder
 
 # How long a reading of the server's clock is good for.
 CLOCK_SECONDS = 10.0
+# By default each statement sees what was committed just before it.
+_ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_CHANGING: Mapping[str, Any] = {}
 _CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 
 
@@ -124,24 +127,30 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view, for reading only."""
-        with self._begun("BEGIN") as connection:
+        with self._begun("BEGIN", postgresql=_ONE_MOMENT) as connection:
             yield Transaction(connection, self._now(connection), self._secret)
 
     @contextlib.contextmanager
-    def _begun(self, begin: str) -> Iterator[Connection]:
-        """A connection in a transaction that is committed, or rolled back on any exception."""
-        if not self.sqlite:
-            with self.engine.begin() as connection:
-                yield connection
-            return
+    def _begun(self, begin: str, postgresql: Mapping[str, Any] = _CHANGING) -> Iterator[Connection]:
+        """A connection in a transaction that is committed, or rolled back on any exception.
+
+        SQLite is told by `begin`, PostgreSQL by its execution options, what kind it is.
+        """
         with self.engine.connect() as connection:
+            if not self.sqlite:
+                with connection.execution_options(**postgresql).begin():
+                    yield connection
+                return
             connection.exec_driver_sql(begin)
             try:
                 yield connection
+                connection.exec_driver_sql("COMMIT")
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                # A full disk, or one that fails, has ended the transaction already.
+                raw: Any = connection.connection.driver_connection
+                if raw.in_transaction:
+                    connection.exec_driver_sql("ROLLBACK")
                 raise
-            connection.exec_driver_sql("COMMIT")
 
     def close(self) -> None:
         self.engine.dispose()
