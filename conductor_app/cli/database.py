@@ -49,15 +49,21 @@ def command_backup(invocation: Invocation, target: Path | None) -> None:
     Without TARGET the file goes to `backups` in the data directory. SQLite is copied as it is at
     one moment; for PostgreSQL `pg_dump` makes an archive for `pg_restore`.
     """
+    from conductor_app.stack import datadir
+
     settings = invocation.settings
+    datadir.check_version(settings.home)
     sqlite = settings.database_url.startswith("sqlite")
     target = target or _fresh_name(settings.places.backups, "db" if sqlite else "dump")
     if target.exists():
         raise Refused(f"{target} is there already. Name another file, or remove that one.")
+    if sqlite:
+        _require_database(settings.database_url)
     target.parent.mkdir(parents=True, exist_ok=True)
     copy = _copy_sqlite if sqlite else _dump_postgresql
     # A backup that was cut short must never look like one.
     draft = target.with_name(f".{target.name}.partial")
+    draft.touch(mode=0o600)
     try:
         copy(settings.database_url, draft)
         os.replace(draft, target)
@@ -76,13 +82,18 @@ def _fresh_name(folder: Path, suffix: str) -> Path:
     return folder / f"conductor-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{suffix}"
 
 
+def _file_of(url: str) -> Path:
+    return Path(make_url(url).database or "")
+
+
+def _require_database(url: str) -> None:
+    if not _file_of(url).exists():
+        raise NotFound(f"There is no database at {_file_of(url)} yet; `conductor up` makes one.")
+
+
 def _copy_sqlite(url: str, target: Path) -> None:
-    source = Path(make_url(url).database or "")
-    if not source.exists():
-        raise NotFound(f"There is no database at {source} yet; `conductor up` makes one.")
-    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
+    with closing(sqlite3.connect(_file_of(url))) as live, closing(sqlite3.connect(target)) as copy:
         live.backup(copy)
-    target.chmod(0o600)
 
 
 def _dump_postgresql(url: str, target: Path) -> None:

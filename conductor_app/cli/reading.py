@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conductor_app.errors import Refused, Unreachable
 from conductor_app.settings import Settings
+from conductor_app.stack import datadir
 
 if TYPE_CHECKING:
     from conductor_app.store.database import Database, Transaction
@@ -29,12 +30,16 @@ class OlderSchema(Refused):
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator["Database"]:
-    """The database of the settings, for reading only. Raises NothingHere, OlderSchema."""
+    """The database of the settings, for reading only.
+
+    Raises NothingHere, OlderSchema, DataDirectoryProblem.
+    """
     from sqlalchemy.exc import OperationalError, ProgrammingError
 
     from conductor_app.queue import MemoryQueue
     from conductor_app.store.database import Database
 
+    datadir.check_version(settings.home)
     _require_file(settings)
     # What only reads signs no event and sends no message.
     database = Database(settings.database_url, b"", MemoryQueue(), pool_size=1)

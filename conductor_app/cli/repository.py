@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from conductor_app.errors import EnvironmentProblem, InvalidInput
+from conductor_app.stack.doctor import GIT_NEEDED, git_version
 
 ANSWER_SECONDS = 60
 
@@ -36,6 +37,14 @@ def require_repository(directory: Path) -> Path:
             f"git -C {directory} add -A && git -C {directory} commit -m Start"
         )
     return directory.resolve()
+
+
+def require_git() -> None:
+    """Raises EnvironmentProblem unless git is here and new enough for the work to come."""
+    words = git(Path.cwd(), "version") or ""
+    if git_version(words) < GIT_NEEDED:
+        needed = ".".join(map(str, GIT_NEEDED))
+        raise EnvironmentProblem(f"{words or 'git'} is too old; install git {needed} or newer.")
 
 
 def uncommitted(directory: Path) -> list[str]:

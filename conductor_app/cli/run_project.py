@@ -7,14 +7,18 @@ from pathlib import Path
 
 from conductor_app.cli.demo_repository import create_demo_repository
 from conductor_app.cli.project import marked_directory
-from conductor_app.cli.repository import require_repository, uncommitted
+from conductor_app.cli.repository import require_git, require_repository, uncommitted
 from conductor_app.places import Places
 
 FILES_SHOWN = 5
 
 
 def chosen_directory(named: Path | None, working: Path) -> Path | None:
-    """The repository that is meant; None when a fresh one is wanted. Raises NotARepository."""
+    """The repository that is meant; None when a fresh one is wanted.
+
+    Raises NotARepository, and EnvironmentProblem when git is missing or too old.
+    """
+    require_git()
     directory = named or marked_directory(working)
     return require_repository(directory) if directory else None
 

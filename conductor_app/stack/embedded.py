@@ -17,6 +17,7 @@ from conductor_app.stack.ports import choose_port
 from conductor_app.stack.programs import DRAIN_SECONDS, SERVICES, Program, programs_of
 from conductor_app.stack.supervision import start_supervisor, supervisor_socket
 from conductor_app.stack.supervisor_client import SupervisorClient
+from conductor_app.wholefile import write_whole
 
 LOCK_SECONDS = 90.0
 POLL_SECONDS = 0.05
@@ -82,7 +83,7 @@ def start(
         stack = RunningStack(settings.home, settings.host, choose_port(settings))
         chosen = settings.model_copy(update={"port": stack.port})
         start_supervisor(chosen, programs(chosen))
-        _note(stack.home).write_text(json.dumps({"host": stack.host, "port": stack.port}))
+        write_whole(_note(stack.home), json.dumps({"host": stack.host, "port": stack.port}))
         return stack, True
 
 

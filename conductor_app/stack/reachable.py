@@ -3,7 +3,7 @@
 import socket
 from urllib.parse import urlsplit
 
-from conductor_app.errors import Unreachable
+from conductor_app.errors import InvalidSettings, Unreachable
 from conductor_app.settings import Settings
 
 DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "pyamqp": 5672, "amqps": 5671}
@@ -12,19 +12,29 @@ CONNECT_SECONDS = 3.0
 
 
 def require_reachable(settings: Settings) -> None:
-    """Raises Unreachable, naming what does not answer, for servers that settings name by URL."""
+    """Of the servers that settings name by URL: raises Unreachable, naming what does not answer,
+    and InvalidSettings for a URL that can't be read."""
     servers = (
         ("The database", "CONDUCTOR_DATABASE_URL", settings.database_url),
         ("The broker", "CONDUCTOR_BROKER_URL", settings.broker_url),
         ("Redis", "CONDUCTOR_REDIS_URL", settings.redis_url),
     )
     for what, variable, url in servers:
-        if address := server_address(url or ""):
+        try:
+            address = server_address(url or "")
+        except ValueError as error:
+            # The URL may hold a password, and so may what Python says of it.
+            reason = str(error).partition(" as ")[0]
+            raise InvalidSettings(f"{variable} can't be read: {reason}. Write it anew.") from None
+        if address:
             _require(what, variable, address)
 
 
 def server_address(url: str) -> tuple[str, int] | None:
-    """Host and port in a URL; None for what is no server in the network (files, sockets)."""
+    """Host and port in a URL; None for what is no server in the network (files, sockets).
+
+    Raises ValueError for a port that is none.
+    """
     parts = urlsplit(url)
     if not parts.hostname:
         return None

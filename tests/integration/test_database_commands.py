@@ -54,6 +54,26 @@ def test_a_backup_is_the_whole_database(home: Path, tmp_path: Path) -> None:
         assert copy.execute("SELECT n FROM mine").fetchall() == [(42,)]
 
 
+def test_a_data_directory_of_a_newer_version_is_left_alone(home: Path) -> None:
+    conductor("db", "upgrade")
+    (home / "version").write_text("99\n")
+    (home / "backups").rmdir()
+    before = sorted(home.iterdir())
+    for arguments in (["db", "backup"], ["db", "upgrade"], ["status"]):
+        ran = conductor(*arguments)
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert "newer Conductor" in ran.stderr
+    assert sorted(home.iterdir()) == before
+
+
+def test_where_nothing_is_nothing_is_backed_up(home: Path) -> None:
+    (home / "backups").rmdir()
+    ran = conductor("db", "backup")
+    assert ran.returncode == 1
+    assert "There is no database" in ran.stderr
+    assert not (home / "backups").exists()
+
+
 def test_a_backup_overwrites_nothing(home: Path, tmp_path: Path) -> None:
     conductor("db", "upgrade")
     target = tmp_path / "mine.db"

@@ -116,3 +116,18 @@ def test_fresh_repositories_are_numbered_beside_the_data_directory(tmp_path: Pat
     first, second = run_project.fresh_directory(home), run_project.fresh_directory(home)
     assert [first, second] == [tmp_path / "home-demo-1", tmp_path / "home-demo-2"]
     assert require_repository(second) == second
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [(None, "git is not on PATH"), ("echo git version 2.30.2", "2.30.2 is too old")],
+)
+def test_a_run_needs_a_git_that_will_do_before_it_makes_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, words: str
+) -> None:
+    if program is not None:
+        (tmp_path / "git").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match=words):
+        run_project.chosen_directory(None, tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor_app.errors import Unreachable
+from conductor_app.errors import InvalidSettings, Unreachable
 from conductor_app.settings import Settings
 from conductor_app.stack.reachable import require_reachable, server_address
 
@@ -39,5 +39,15 @@ def test_what_is_silent_is_named_with_the_variable_to_change(home: Path) -> None
     with pytest.raises(Unreachable) as raised:
         require_reachable(Settings.load(redis_url="redis://:secret@127.0.0.1:1/0"))
     assert "Redis at 127.0.0.1:1 does not answer" in raised.value.message
+    assert "CONDUCTOR_REDIS_URL" in raised.value.message
+    assert "secret" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:secret@cache:99999/0", "redis://:secret@cache:port/0", "redis://:secret@[x/0"]
+)
+def test_a_url_that_can_not_be_read_is_refused_and_not_repeated(home: Path, url: str) -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        require_reachable(Settings.load(redis_url=url))
     assert "CONDUCTOR_REDIS_URL" in raised.value.message
     assert "secret" not in raised.value.message
