@@ -242,6 +242,14 @@ class TestPhases:
         engine.run()
         assert engine.status(one) == "completed"
 
+    def test_a_task_of_an_earlier_phase_is_done_again_before_the_next_verdict(
+        self, engine: Engine
+    ) -> None:
+        one = engine.start(workflow(phase(task("base")), phase(task("a"), exit_criteria=[check()])))
+        worker = engine.run(outcomes={"phase/1": [bad(reopens="0/base")]})
+        assert worker.done == ["0/base", "1/a", "phase/1", "0/base", "phase/1"]
+        assert engine.status(one) == "completed"
+
     def test_a_verdict_that_comes_during_a_pause_counts_on_resume(self, engine: Engine) -> None:
         one = self.checked(engine)
         engine.run(queues=["agent.models"])
