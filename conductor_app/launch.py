@@ -9,7 +9,7 @@ from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow import Workflow
 from conductor_app.engine.start import Wanted
 from conductor_app.errors import InvalidInput, NotFound
-from conductor_app.recordings import last_recorded_phase
+from conductor_app.recordings import BUILT_IN, last_recorded_phase
 from conductor_app.settings import Settings
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
@@ -54,7 +54,8 @@ def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
     """Choose what was left open. Raises InvalidWorkflow, InvalidInput, NotFound."""
     version, source, text, workflow = _workflow(tx, order)
     used = _connectors(workflow, order.connector, default_connector(settings))
-    target, note = _target(workflow, used == {REPLAY}, order.target_phase)
+    recorded = last_recorded_phase(workflow, catalog.AGENTS, settings.recordings or BUILT_IN)
+    target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)
     advance = settings.auto_advance if order.auto_advance is None else order.auto_advance
     wanted = Wanted(
         workflow=workflow,
@@ -117,11 +118,12 @@ def _connectors(workflow: Workflow, chosen: str | None, default: str) -> set[str
     return used
 
 
-def _target(workflow: Workflow, replayed: bool, asked: int | None) -> tuple[int | None, str | None]:
+def _target(
+    workflow: Workflow, replayed: bool, asked: int | None, recorded: int | None
+) -> tuple[int | None, str | None]:
     """The phase to end with, and what a person should know about it."""
     if not replayed:
         return asked, None
-    recorded = last_recorded_phase(workflow, catalog.AGENTS)
     last = workflow.phases[-1].number
     if recorded is None:
         raise InvalidInput(

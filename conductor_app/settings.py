@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     connector: str | None = Field(
         default=None, description="Connector of agents that name none; unset: replay"
     )
+    recordings: Path | None = Field(
+        default=None, description="Directory of recordings; unset: those that come with Conductor"
+    )
     database_pool_size: int = Field(default=10, ge=1, description="Database connections a process")
     flower: bool = Field(default=False, description="true: `up` also runs Flower")
     flower_port: int = Field(default=5555, ge=1, le=65535, description="Port of Flower")
@@ -126,6 +129,8 @@ class Settings(BaseSettings):
     def model_post_init(self, _context: Any) -> None:
         # Frozen for everybody else: here a default that depends on another field is filled in.
         object.__setattr__(self, "home", self.home.expanduser().absolute())
+        if self.recordings is not None:
+            object.__setattr__(self, "recordings", self.recordings.expanduser().absolute())
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.home / 'conductor.db'}")
 

@@ -26,6 +26,11 @@ def problems(settings: "Settings") -> Iterator[str]:
             f"{settings.lease_seconds:g} s alive when one is late. Set "
             "CONDUCTOR_HEARTBEAT_SECONDS to half of CONDUCTOR_LEASE_SECONDS or less."
         )
+    if settings.recordings is not None and not settings.recordings.is_dir():
+        yield (
+            f"CONDUCTOR_RECORDINGS is {settings.recordings}, where there is no directory. Make it, "
+            "or unset the variable for the recordings that come with Conductor."
+        )
     if settings.host not in LOOPBACK and settings.token is None:
         yield (
             f"CONDUCTOR_HOST is {settings.host}, so other machines could reach the API, and no "

@@ -23,11 +23,13 @@ from conductor_app.domain.states import Verdict
 from conductor_app.domain.workflow import FileCheck, TaskSpec, render
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
+from conductor_app.recordings import BUILT_IN
 from workers import crash
 from workers.agents.base import AgentContext, AgentResult, AgentTask
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import CheckResult, JudgingCancelled, judge
 from workers.connectors import open_connector
+from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
 from workers.git.names import attempt_ref
 from workers.held import Held
@@ -197,7 +199,9 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
                 workflow=claim.workflow.name,
                 task=claim.task_key,
                 failures=claim.failures,
+                recordings=process.conductor.settings.recordings or BUILT_IN,
             )
+        environment = _environment(attempt, worktree, log)
         attempt.context = AgentContext(
             worktree=worktree.path if worktree else None,
             sandbox=process.sandbox,
@@ -206,6 +210,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
             cancelled=attempt.held.stopped,
             deadline=time.monotonic() + spec.timeout,
             artifacts=attempt.artifacts,
+            environment=environment,
         )
         attempt.held.until = attempt.context.deadline + GRACE
         agent = process.agents.resolve(agent_spec)
@@ -214,6 +219,29 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result
+
+
+def _environment(
+    attempt: _Attempt, worktree: Worktree | None, log: AttemptLog
+) -> Environment | None:
+    """What the project's `setup` makes of the branch as it is; None without one.
+
+    Where it can't be made yet the agent works without it: it may be the one who is to mend that.
+    """
+    setup = attempt.claim.workflow.setup
+    if setup is None or worktree is None or not ready(setup, worktree.path):
+        return None
+    try:
+        return prepare(
+            setup,
+            worktree.path,
+            home=attempt.process.conductor.settings.home,
+            sandbox=attempt.process.sandbox,
+            cancelled=attempt.held.stopped,
+        )
+    except SetupFailed as problem:
+        log.write(f"Commands run without the project's environment. {problem.message}")
+        return None
 
 
 def _connector_of(claim: Claim, of_agent: str | None, process: "WorkerProcess") -> str:

@@ -1,4 +1,4 @@
-"""The project's `setup`: run once per hash of its command and lockfiles, then shared by checks."""
+"""The project's `setup`: run once per hash of its command and lockfiles, then shared by all."""
 
 import fcntl
 import hashlib
@@ -56,6 +56,11 @@ def fingerprint(setup: Setup, checkout: Path) -> str:
         size = "absent" if content is None else len(content)
         digest.update(f"{name}:{size}\n".encode() + (content or b""))
     return digest.hexdigest()[:32]
+
+
+def ready(setup: Setup, checkout: Path) -> bool:
+    """Whether there is something to prepare from: before the first lockfile there is not."""
+    return not setup.lockfiles or any(inside(checkout, name).is_file() for name in setup.lockfiles)
 
 
 def prepare(

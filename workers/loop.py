@@ -157,4 +157,5 @@ def _workplace(context: AgentContext) -> Workplace:
         artifacts=context.artifacts,
         cancelled=context.cancelled,
         deadline=context.deadline,
+        environment=context.environment,
     )

@@ -32,7 +32,8 @@ def command_report(invocation: Invocation, execution: str | None) -> None:
 
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
-        shown = report(tx, chosen.id, _default_connector(invocation))
+        recorded_in = invocation.settings.recordings
+        shown = report(tx, chosen.id, _default_connector(invocation), recorded_in)
     invocation.output.say(markdown(shown))
     invocation.output.result(shown, "Report")
 

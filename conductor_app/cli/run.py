@@ -49,6 +49,7 @@ def command_run(
             inputs,
             connector=connector,
             configured=settings.connector,
+            recorded_in=settings.recordings,
             start=start,
             priority=priority,
         )

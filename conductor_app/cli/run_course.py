@@ -98,7 +98,8 @@ class _Course:
         execution = follow(Watch(self.database, begun.execution_id, begun.seen), self.output)
         with self.database.read() as tx:
             default = self.settings.connector or connectors.REPLAY
-            told = {**report(tx, execution.id, default), "repository": execution.location}
+            found = report(tx, execution.id, default, self.settings.recordings)
+            told = {**found, "repository": execution.location}
         for line in report_lines(told, execution.location):
             self.output.say(line)
         if execution.status == ExecutionState.COMPLETED:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from conductor_app import recordings
 from conductor_app.catalog import AGENTS, FUNCTION
@@ -74,13 +75,15 @@ def settle(
     *,
     connector: str | None = None,
     configured: str | None = None,
+    recorded_in: Path | None = None,
     start: int = 0,
     priority: str | None = None,
 ) -> Order:
     """What this run will do, or why it can't.
 
-    `connector` was asked for, `configured` is the settings'. A key in the environment chooses
-    nothing. Raises NotFound, InvalidWorkflow, InvalidInput, NoSuchConnector, NothingRecorded.
+    `connector` was asked for, `configured` and `recorded_in` are the settings'. A key in the
+    environment chooses nothing. Raises NotFound, InvalidWorkflow, InvalidInput, NoSuchConnector,
+    NothingRecorded.
     """
     loaded = loader.load(workflow or DEFAULT_WORKFLOW)
     given = _pairs(inputs)
@@ -90,7 +93,7 @@ def settle(
         if name not in AVAILABLE:
             raise NoSuchConnector(_refusal(name))
     last = loaded.workflow.phases[-1].number
-    target = _last_recorded(loaded) if used else last
+    target = _last_recorded(loaded, recorded_in) if used else last
     if not 0 <= start <= target:
         raise InvalidInput(f"--from {start}: this run has the phases 0 to {target}.")
     return Order(
@@ -119,8 +122,9 @@ def phase_words(loaded: Loaded, number: int) -> str:
     return f"{number} ({loaded.workflow.phase(number).name})"
 
 
-def _last_recorded(loaded: Loaded) -> int:
-    last = recordings.last_recorded_phase(loaded.workflow, AGENTS)
+def _last_recorded(loaded: Loaded, recorded_in: Path | None) -> int:
+    root = recorded_in or recordings.BUILT_IN
+    last = recordings.last_recorded_phase(loaded.workflow, AGENTS, root)
     if last is None:
         raise NothingRecorded(
             f"Workflow {loaded.workflow.name} has no recording of its first phase, so the "

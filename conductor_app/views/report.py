@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -23,14 +24,19 @@ __all__ = ["markdown", "report"]
 Item = dict[str, Any]
 
 
-def report(tx: Transaction, execution_id: str, default_connector: str = connectors.REPLAY) -> Item:
+def report(
+    tx: Transaction,
+    execution_id: str,
+    default_connector: str = connectors.REPLAY,
+    recorded_in: Path | None = None,
+) -> Item:
     """Everything in plain values; times in ISO 8601, `seconds`, costs as decimal strings of USD.
 
-    Raises NotFound.
+    The connector and the directory of recordings are the installation's. Raises NotFound.
     """
     row = find(tx, execution_id)
     known = figures(tx, row)
-    found = read(tx, row, default_connector)
+    found = read(tx, row, default_connector, recorded_in)
     workflow = workflows.of_version(tx, row.workflow_version)
     return {
         "execution": _execution(tx, known, workflow.title, found),

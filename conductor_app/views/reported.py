@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -65,7 +66,9 @@ def evidence(row: Row[Any]) -> Item:
     }
 
 
-def read(tx: Transaction, execution: Row[Any], default_connector: str) -> Reported:
+def read(
+    tx: Transaction, execution: Row[Any], default_connector: str, recorded_in: Path | None
+) -> Reported:
     id_ = execution.id
     agents = workflows.of_version(tx, execution.workflow_version).all_agents(AGENTS)
 
@@ -91,7 +94,7 @@ def read(tx: Transaction, execution: Row[Any], default_connector: str) -> Report
         lesson_ids=frozenset(row.id for row in _all(tx, tables.lessons, id_)),
         connectors=connectors.of_phases(tx, execution, default_connector),
         connector_of=connector_of,
-        recorded=_recorded(tx, execution),
+        recorded=_recorded(tx, execution, recorded_in or recordings.BUILT_IN),
     )
 
 
@@ -122,10 +125,10 @@ def _attempts(tx: Transaction, execution_id: str) -> dict[str, list[Row[Any]]]:
     return found
 
 
-def _recorded(tx: Transaction, execution: Row[Any]) -> dict[int, bool]:
+def _recorded(tx: Transaction, execution: Row[Any], root: Path) -> dict[int, bool]:
     """Whether each phase could be replayed: every task recorded, or done by a Python function."""
     workflow = workflows.of_version(tx, execution.workflow_version)
-    known = recordings.recorded_tasks(workflow.name)
+    known = recordings.recorded_tasks(workflow.name, root)
     agents = workflow.all_agents(AGENTS)
     return {
         phase.number: all(

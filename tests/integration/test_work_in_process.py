@@ -1,5 +1,6 @@
 """One worker process on a real repository, in this interpreter: what its attempts leave behind."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class Stage:
     """A worker that does whatever is queued; recordings lie in the folder of its settings."""
 
     def __init__(self, home: Path, **chosen: Any) -> None:
-        settings = Settings.load(home, sandbox="unconfined", **chosen)
+        settings = Settings.load(home, **{"sandbox": "unconfined", **chosen})
         migrations.upgrade(settings.database_url)
         self.queue = MemoryQueue()
         self.conductor = bootstrap.connect(settings, self.queue)
@@ -73,6 +74,87 @@ def stage(home: Path) -> Iterator[Callable[..., Stage]]:
     yield make
     for each in made:
         each.process.close()
+
+
+def record(root: Path, task: str, *turns: dict[str, Any]) -> None:
+    """Recordings of the workflow `small`: a task's first attempt, by tool calls and results."""
+    file = root / "small" / f"{task.replace('/', '-')}.1.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    header = {"type": "recording", "format": 1, "workflow": "small", "task": task, "attempt": 1}
+    lines: list[dict[str, Any]] = [{**header, "author": "people"}]
+    for number, each in enumerate((*turns, {"finish": {"summary": "done"}}), start=1):
+        expected = each.pop("expected", {})
+        ((tool, arguments),) = each.items()
+        call = {"id": f"c{number}", "name": tool, "arguments": arguments}
+        lines.append({"type": "turn", "tool_calls": [call]})
+        lines.append({"type": "result", "id": f"c{number}", "ok": True, **expected})
+    file.write_text("\n".join(map(json.dumps, lines)))
+
+
+def test_recordings_of_ones_own_are_played(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    record(tmp_path, "0/talk", {"write_file": {"path": "said.txt", "content": "hello"}})
+    at = stage(recordings=tmp_path)
+    one = at.run(
+        """
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: talk, title: Talk, agent: talker, needs: [], produces: [said.txt]}]
+"""
+    )
+    assert at.attempts(one)["0/talk"].status == "succeeded"
+
+
+SETUP = """
+setup: {run: "echo $PPID-$$ >> $CONDUCTOR_ENV/mark", lockfiles: [requirements.txt]}
+phases:
+  - number: 0
+    name: Only
+    tasks:
+      - {key: lock, title: Lock, agent: talker, needs: []}
+      - {key: talk, title: Talk, agent: talker, needs: [lock],
+         checks: [{kind: command, name: The same environment, run: "cmp seen $CONDUCTOR_ENV/mark"}]}
+"""
+
+
+@pytest.mark.parametrize("sandbox", ["unconfined", "auto"])
+def test_commands_of_agents_find_what_the_setup_prepared(
+    stage: Callable[..., Stage], tmp_path: Path, sandbox: str
+) -> None:
+    """Prepared once, for agents and checks, as soon as there is something to prepare it from."""
+    without = {
+        "run_command": {"command": "echo [$CONDUCTOR_ENV]"},
+        "expected": {"contains": ["[]"]},
+    }
+    lockfile = {"write_file": {"path": "requirements.txt", "content": "acme"}}
+    record(tmp_path, "0/lock", without, lockfile)
+    look = 'test "$(command -v python)" = $CONDUCTOR_ENV/bin/python && cp $CONDUCTOR_ENV/mark seen'
+    sealed = {"command": "! (echo more >> $CONDUCTOR_ENV/mark)" if sandbox == "auto" else "true"}
+    record(tmp_path, "0/talk", {"run_command": {"command": look}}, {"run_command": sealed})
+    at = stage(recordings=tmp_path, sandbox=sandbox)
+    found = at.attempts(at.run(SETUP))
+    assert found["0/talk"].error_message is None
+    assert found["0/talk"].status == "succeeded"
+
+
+def test_a_setup_that_fails_leaves_the_agent_to_mend_it(
+    stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    record(tmp_path, "0/talk", {"write_file": {"path": "said.txt", "content": "hello"}})
+    at = stage(recordings=tmp_path)
+    one = at.run(
+        """
+setup: {run: "false"}
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: talk, title: Talk, agent: talker, needs: []}]
+"""
+    )
+    attempt = at.attempts(one)["0/talk"]
+    assert attempt.status == "succeeded"
+    log = at.conductor.settings.places.artifacts / one / attempt.id / "log.txt"
+    assert "without the project's environment" in log.read_text()
 
 
 def test_an_attempt_says_what_worked_on_it(stage: Callable[..., Stage]) -> None:

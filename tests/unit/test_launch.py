@@ -1,5 +1,6 @@
 """What is chosen when an order leaves it open, and what is said about it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,16 @@ def test_a_target_after_it_is_kept_and_warned_of() -> None:
 def test_agents_that_are_functions_need_no_recording() -> None:
     prepared = prepare(Order(template=FUNCTIONS))
     assert (prepared.wanted.target_phase, prepared.note) == (None, None)
+
+
+def test_recordings_of_ones_own_count(tmp_path: Path) -> None:
+    template = FUNCTIONS.replace('agents: {models: {function: "a:b"}}\n', "")
+    recorded = tmp_path / "functions" / "0-a.1.jsonl"
+    recorded.parent.mkdir()
+    recorded.touch()
+    assert prepare(Order(template=template), recordings=tmp_path).note is None
+    with pytest.raises(InvalidInput, match="no recording"):
+        prepare(Order(), recordings=tmp_path)
 
 
 def test_a_template_without_recording_is_refused() -> None:

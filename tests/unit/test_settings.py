@@ -123,6 +123,7 @@ class TestChildren:
             heartbeat_seconds=0.1,
             token="t",
             connector="replay",
+            recordings="somewhere",
         )
         for name, value in parent.environment().items():
             monkeypatch.setenv(name, value)
@@ -163,6 +164,7 @@ class TestMistakes:
             ({"database_url": "sqlite:///:memory:"}, "in memory"),
             ({"lease_seconds": 5, "heartbeat_seconds": 4}, "CONDUCTOR_HEARTBEAT_SECONDS"),
             ({"host": "0.0.0.0"}, "CONDUCTOR_TOKEN"),
+            ({"recordings": "/not/there"}, "CONDUCTOR_RECORDINGS"),
         ],
     )
     def test_a_problem_is_a_sentence_with_the_way_out(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.connectors.base import Connector, Usage
+from workers.environment import Environment
 from workers.sandbox import Sandbox
 
 DEFAULT_DURATION_MS = 30_000.0
@@ -42,8 +43,9 @@ class AgentContext:
     """One attempt's surroundings.
 
     `worktree` is None for a task without files; `deadline` is a time of `time.monotonic()`;
-    `artifacts` is the directory for the transcript and for outputs too long to show. `usage` and
-    `turns` grow while the agent works, so that an attempt that fails is accounted for as well.
+    `artifacts` is the directory for the transcript and for outputs too long to show; `environment`
+    is what the project's `setup` prepared, for commands to find. `usage` and `turns` grow while the
+    agent works, so that an attempt that fails is accounted for as well.
     """
 
     worktree: Path | None
@@ -53,6 +55,7 @@ class AgentContext:
     cancelled: Callable[[], bool]
     deadline: float
     artifacts: Path
+    environment: Environment | None = None
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
 

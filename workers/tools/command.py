@@ -19,11 +19,13 @@ def run_command(arguments: dict[str, Any], place: Workplace) -> Answer:
     seconds = min(float(arguments.get("timeout", DEFAULT_SECONDS)), place.seconds_left())
     if seconds <= 0:
         raise ToolFault("No time is left for commands.")
+    prepared = place.environment
     result = place.sandbox.run(
         ("/bin/sh", "-c", arguments["command"]),
         cwd=place.root,
         limits=Limits(seconds=seconds),
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **(prepared.variables(place.sandbox.path) if prepared else {})},
+        readable=[prepared.path] if prepared else [],
         cancelled=place.cancelled,
     )
     if result.exit_code is not None:

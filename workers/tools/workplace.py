@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.environment import Environment
 from workers.sandbox import Sandbox
 
 
@@ -14,13 +15,17 @@ class ToolFault(Exception):
 
 @dataclass(frozen=True)
 class Workplace:
-    """One attempt's surroundings, as far as tools need them; `deadline` by `time.monotonic()`."""
+    """One attempt's surroundings, as far as tools need them; `deadline` by `time.monotonic()`.
+
+    `environment` is what the project's `setup` prepared.
+    """
 
     worktree: Path | None
     sandbox: Sandbox
     artifacts: Path
     cancelled: Callable[[], bool]
     deadline: float
+    environment: Environment | None = None
 
     @property
     def root(self) -> Path:

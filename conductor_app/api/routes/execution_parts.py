@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from conductor_app.api.access import connector, reading
+from conductor_app.api.access import conductor, connector, reading
 from conductor_app.api.answers import answered, paged
 from conductor_app.api.resources import resource
 from conductor_app.api.schemas.base import OK, PageQuery
@@ -16,7 +16,8 @@ api = resource("execution parts", "What executions consist of", "/executions/<ex
 def read_report(path: ExecutionPath, query: FormatQuery) -> Response:
     """Phases, milestones with their evidence, commits, attempts, time, tokens, cost."""
     with reading() as tx:
-        told = report.report(tx, path.execution_id, connector())
+        recorded_in = conductor().settings.recordings
+        told = report.report(tx, path.execution_id, connector(), recorded_in)
     return answered("Report", query.formatted(told, report.markdown))
 
 

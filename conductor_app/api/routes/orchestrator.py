@@ -112,7 +112,7 @@ def read_report(query: ReadOrchestrator) -> Response:
     """The full report."""
     with reading() as tx:
         row = meant.last_execution(tx, query.project, query.execution)
-        told = report.report(tx, row.id, connector())
+        told = report.report(tx, row.id, connector(), conductor().settings.recordings)
     return answered("Orchestrator report generated", query.formatted(told, report.markdown))
 
 
