@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from conductor_app.domain.location import is_url
 from workers.git import checkouts, location
 from workers.git.errors import EmptyRepository, GitFailed, UnknownRevision
 from workers.git.integration import (
@@ -63,7 +64,7 @@ class Repository:
         Raises NotARepository, InvalidLocation, GitMissing, and GitFailed for a remote that fails.
         """
         home = home.resolve()
-        if location.is_url(location_):
+        if is_url(location_):
             git = location.mirror(location_, home)
             return Repository(location_, home, git, git, RemoteRefs(git, location_))
         git, view = location.local(Path(location_).expanduser())

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from workers.git import location, names
-from workers.git.errors import InvalidLocation, InvalidName
+from conductor_app.domain.location import InvalidLocation
+from workers.git import names
+from workers.git.errors import InvalidName
 from workers.git.messages import compose
 from workers.git.program import without_secrets
+from workers.workspace import Repository
 
 
 @pytest.mark.parametrize("name", ["main", "conductor/01J8", "a.b-c_d/e+f", "v1.0"])
@@ -53,42 +55,10 @@ def test_only_hidden_refs_are_published() -> None:
             names.checked_hidden(other)
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "https://example.org/a.git",
-        "ssh://git@example.org/a",
-        "git@example.org:a/b.git",
-        "file:///srv/a.git",
-        "HTTPS://example.org/a",
-    ],
-)
-def test_urls_of_known_protocols_are_remotes(place: str) -> None:
-    assert location.is_url(place)
-
-
-@pytest.mark.parametrize("place", ["/srv/project", ".", "~/project", "project", "a:b"])
-def test_the_rest_are_directories(place: str) -> None:
-    assert not location.is_url(place)
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "",
-        "--upload-pack=touch /tmp/x",
-        "-u",
-        "ext::sh -c 'touch /tmp/x'",
-        "fd::17",
-        "ftp://example.org/a",
-        "javascript://x",
-        "a\nb",
-        "/srv/a\0b",
-    ],
-)
-def test_helpers_options_and_other_protocols_are_refused(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["--upload-pack=touch /tmp/x", "ext::sh -c id", "ftp://x/a"])
+def test_no_repository_is_opened_at_what_git_would_execute(place: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidLocation):
-        location.is_url(place)
+        Repository.open(place, tmp_path)
 
 
 def test_trailers_are_a_paragraph_of_their_own() -> None:

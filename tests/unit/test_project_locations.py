@@ -32,6 +32,7 @@ def test_paths(location: str) -> None:
         "-a",
         "--upload-pack=id",
         "ext::sh",
+        "fd::17",
         "a::b",
         "ftp://x/y",
         "javascript://x",

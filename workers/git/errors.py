@@ -27,12 +27,6 @@ class EmptyRepository(NotARepository):
     code = "empty_repository"
 
 
-class InvalidLocation(InvalidInput):
-    """This is not a place where a repository can be."""
-
-    code = "invalid_location"
-
-
 class InvalidName(InvalidInput):
     """This can't be the name of a branch, a tag or a ref."""
 

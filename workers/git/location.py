@@ -4,31 +4,11 @@ import hashlib
 import re
 from pathlib import Path
 
-from workers.git.errors import InvalidLocation, NotARepository
+from workers.git.errors import NotARepository
 from workers.git.names import branch_ref
 from workers.git.program import REMOTE_SECONDS, Git, execute, failure
 from workers.git.refs import RemoteRefs
 from workers.git.turns import turn
-
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
-_SSH = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^:].*")
-SCHEMES = frozenset({"file", "git", "http", "https", "ssh"})
-
-
-def is_url(location: str) -> bool:
-    """Raises InvalidLocation for what git could take for an option, a helper or a command."""
-    if location.startswith("-") or "::" in location or not location.isprintable() or not location:
-        raise InvalidLocation(
-            f"{location!r} is not the path or the URL of a repository; use a directory, or a URL "
-            f"beginning with {', '.join(sorted(SCHEMES))} or user@host:path."
-        )
-    url = _URL.fullmatch(location)
-    if url and url["scheme"].lower() not in SCHEMES:
-        raise InvalidLocation(
-            f"{url['scheme']}:// is not a protocol that Conductor uses; use one of "
-            f"{', '.join(sorted(SCHEMES))}."
-        )
-    return bool(url or _SSH.fullmatch(location))
 
 
 def local(path: Path) -> tuple[Git, Git]:
