@@ -32,12 +32,10 @@ def succeeded(
 ) -> list[str]:
     """Attempts that changed no file: their tasks complete in the report itself."""
     jobs.end(tx, [(job.id, job.fence) for job, _ in ended], JobState.SUCCEEDED)
-    rows = {row.id: row for row in tasks.by_ids(tx, [job.task_id for job, _ in ended])}
     ends, done = [], []
     for job, report in ended:
         outcome = report.outcome
         assert isinstance(outcome, Succeeded)
-        task = rows[job.task_id]
         ends.append(
             AttemptEnd(
                 report.attempt_id,
@@ -51,13 +49,14 @@ def succeeded(
         records.add_judgements(
             tx,
             execution.id,
-            task.phase,
+            job.task_phase,
             outcome.judgements,
             job_id=job.id,
             attempt_id=report.attempt_id,
         )
-        done.append(done_task(task, summary=outcome.summary))
-        learn(tx, execution, task, outcome.summary)
+        done.append(_done_job(job, outcome.summary))
+        if job.task_failures:
+            learn(tx, execution, task_of(tx, job), outcome.summary)
     records.end_attempts(tx, ends)
     return complete(tx, execution, done, inside)
 
@@ -78,6 +77,26 @@ def learn(tx: Transaction, execution: Execution, task: Row[Any], summary: str) -
     )
 
 
+def _done_job(job: Row[Any], summary: str) -> Done:
+    """The same from a job that was read with its task."""
+    return Done(
+        job.task_id,
+        job.task_key,
+        job.task_agent,
+        job.task_phase,
+        job.task_milestone,
+        job.task_status,
+        None,
+        summary,
+    )
+
+
+def task_of(tx: Transaction, job: Row[Any]) -> Row[Any]:
+    task = tasks.get(tx, job.task_id)
+    assert task is not None
+    return task
+
+
 def done_task(task: Row[Any], commit: str | None = None, summary: str = "") -> Done:
     return Done(
         task.id, task.key, task.agent, task.phase, task.milestone, task.status, commit, summary
@@ -88,8 +107,7 @@ def failed(
     tx: Transaction, execution: Execution, job: Row[Any], attempt_id: str, outcome: Failed
 ) -> list[str]:
     """Count the failure; the task's retry policy says whether and when it is tried again."""
-    task = tasks.get(tx, job.task_id)
-    assert task is not None
+    task = task_of(tx, job)
     end = AttemptEnd(
         attempt_id,
         AttemptState.FAILED,
@@ -191,8 +209,7 @@ def lose(
 
 def quarantine(tx: Transaction, execution: Execution, job: Row[Any]) -> list[str]:
     """Three workers died of it, the last one with nothing else running: it is not tried again."""
-    task = tasks.get(tx, job.task_id)
-    assert task is not None
+    task = task_of(tx, job)
     message = "Three workers were lost while they ran this task, the last time alone."
     outcome = Failed("QUARANTINED", message, retryable=False)
     return _give_up(tx, execution, job, task, outcome, "quarantined", JobState.QUARANTINED)
@@ -228,7 +245,6 @@ def released(tx: Transaction, job: Row[Any], attempt_id: str) -> list[str]:
 def cancelled(tx: Transaction, execution: Execution, job: Row[Any], attempt_id: str) -> list[str]:
     jobs.end(tx, [(job.id, job.fence)], JobState.CANCELLED)
     records.end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.CANCELLED)])
-    task = tasks.get(tx, job.task_id)
-    assert task is not None
+    task = task_of(tx, job)
     tasks.move(tx, task, TaskState.CANCELLED, finished_at=tx.now)
     return settle(tx, execution)

@@ -58,7 +58,7 @@ class _Batch:
 def report(tx: Transaction, reports: Sequence[Report], lease_ms: int) -> dict[str, Answer]:
     """Apply the reports that still hold their fence; a stale one changes nothing."""
     locked = executions.lock_of_jobs(tx, [each.job_id for each in reports])
-    rows = jobs.get_all(tx, [each.job_id for each in reports])
+    rows = {row.id: row for row in jobs.with_tasks(tx, [each.job_id for each in reports])}
     answers = {each.job_id: Answer(accepted=False) for each in reports}
     by_execution: dict[str, _Batch] = {}
     queues: list[str] = []

@@ -38,7 +38,7 @@ def settle(tx: Transaction, execution: Execution, inside: Collection[str] = ()) 
         at_work = phases.at_work(tx, execution.id, number)
         for phase in at_work:
             queues += release.queue_ready(tx, execution, phase.number, inside)
-        if _blocked(tx, execution):
+        if any(phase.stuck_tasks for phase in at_work) and _blocked(tx, execution):
             break
         queues += _judge(tx, execution, at_work)
         if execution.current_phase == number:

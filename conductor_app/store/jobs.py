@@ -71,13 +71,6 @@ def get(tx: Transaction, job_id: str) -> Row[Any] | None:
     return tx.first(select(jobs).where(jobs.c.id == job_id))
 
 
-_GET_ALL = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
-
-
-def get_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Row[Any]]:
-    return {row.id: row for row in tx.all(_GET_ALL, {"ids": list(ids)})}
-
-
 _TAKE = (
     update(jobs)
     .where(jobs.c.id.in_(bindparam("ids", expanding=True)), QUEUED)

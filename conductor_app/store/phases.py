@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 
 from conductor_app.domain.states import MilestoneState, PhaseState
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import (
     CURRENT_MILESTONE,
     CURRENT_PHASE,
+    STUCK_TASK,
     checkpoints,
     milestones,
     phases,
+    tasks,
 )
 
 
@@ -39,8 +41,14 @@ def current(tx: Transaction, execution_id: str, number: int) -> Row[Any] | None:
     return tx.first(_CURRENT, {"of_execution": execution_id, "of_phase": number})
 
 
+_STUCK_TASKS = (
+    select(func.count())
+    .select_from(tasks)
+    .where(tasks.c.execution_id == bindparam("of_execution"), STUCK_TASK)
+    .scalar_subquery()
+)
 _AT_WORK = (
-    select(phases)
+    select(phases, _STUCK_TASKS.label("stuck_tasks"))
     .where(
         phases.c.execution_id == bindparam("of_execution"),
         CURRENT_PHASE,
@@ -54,7 +62,10 @@ _AT_WORK = (
 
 
 def at_work(tx: Transaction, execution_id: str, current_phase: int) -> Sequence[Row[Any]]:
-    """The current phase, last; before it those of which a task was opened again since."""
+    """The current phase, last; before it those of which a task was opened again since.
+
+    Each with how many tasks of the execution are stuck (`stuck_tasks`).
+    """
     return tx.all(_AT_WORK, {"of_execution": execution_id, "of_phase": current_phase})
 
 
