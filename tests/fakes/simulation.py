@@ -141,6 +141,13 @@ class Simulation:
         )
         self.engine.do(sweep.expire, held.claim.execution_id, held.job_id)
 
+    def is_integrated(self, held: HeldJob) -> bool:
+        return any(attempt_id == held.attempt_id for _, attempt_id, _ in self.branch)
+
+    def is_active(self, held: HeldJob) -> bool:
+        """Whether somebody is at the job, be it this holder or another one."""
+        return bool(self.engine.job(held.job_id).status == "active")
+
     def work_off(self, tries: int = 2_000) -> None:
         """Everything ends well until nothing more is published."""
         for _ in range(tries):
@@ -171,6 +178,10 @@ def failing(name: str = "it works", reopens: str | None = None) -> Judged:
     return Judged((Judgement("milestone", "m", name, "command", "failed", "no", {}, reopens),), "t")
 
 
+def gits_fault() -> Interrupted:
+    return Interrupted("no git")
+
+
 # How a job of each kind can end otherwise than well.
 SETBACKS: dict[str, Sequence[Callable[[], Outcome]]] = {
     "attempt": (
@@ -189,9 +200,9 @@ SETBACKS: dict[str, Sequence[Callable[[], Outcome]]] = {
     "integrate": (
         lambda: Conflicted("x.py"),
         lambda: Unreadable("gone"),
-        lambda: Interrupted("no git"),
+        gits_fault,
     ),
     "checkpoint": (Released, lambda: Interrupted("no git", critical=True)),
-    "rollback": (Released, lambda: Interrupted("no git")),
-    "revert": (Released, lambda: Interrupted("no git"), lambda: Conflicted("x.py")),
+    "rollback": (Released, gits_fault),
+    "revert": (Released, gits_fault, lambda: Conflicted("x.py")),
 }

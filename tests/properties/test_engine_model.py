@@ -27,7 +27,7 @@ from conductor_app.store.migrations import upgrade
 from conductor_app.store.tables import tasks
 from tests.fakes import invariants
 from tests.fakes.engine import check, milestone, opened, phase, task, workflow
-from tests.fakes.simulation import SETBACKS, HeldJob, Simulation
+from tests.fakes.simulation import SETBACKS, HeldJob, Simulation, gits_fault
 
 AGENTS = ("models", "api", "test")
 QUEUES = (*(agent_queue(agent) for agent in AGENTS), SYSTEM_QUEUE, ISOLATED_QUEUE)
@@ -154,7 +154,9 @@ class EngineMachine(RuleBasedStateMachine):
         self.set_it_back(self.world.held[which % len(self.world.held)], how)
 
     def set_it_back(self, held: HeldJob, how: int) -> None:
-        setbacks = SETBACKS[held.kind]
+        # What is on the branch is found there: no conflict and no lost commit any more.
+        done = held.kind == "integrate" and self.world.is_integrated(held)
+        setbacks = [gits_fault] if done else SETBACKS[held.kind]
         self.world.report(held, setbacks[how % len(setbacks)]())
 
     @precondition(lambda self: self.engine.queue.hints)
@@ -172,6 +174,7 @@ class EngineMachine(RuleBasedStateMachine):
         if held.kind == "integrate" and integrates_first and not self.world.integrate(held):
             return
         self.world.lose(held)
+        self.engine.due()
         again = [hint for hint in self.engine.queue.hints if held.job_id in hint.links[:1]]
         if taken_over and again:
             self.engine.queue.hints.remove(again[0])
@@ -181,9 +184,11 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(which=WHICH)
     def late_report(self, which: int) -> None:
         """A worker that was given up thaws: nothing that it says is believed."""
-        held = self.world.lost[which % len(self.world.lost)]
+        taken_over = [each for each in self.world.lost if self.world.is_active(each)]
+        lost = taken_over or self.world.lost
+        held = lost[which % len(lost)]
         if held.kind == "integrate":
-            assert not self.world.integrate(held) or held_by_another(self.world, held)
+            assert not self.world.integrate(held) or self.world.is_integrated(held)
             return
         before = self.world.held[:]
         answer = self.world.succeed(held)
@@ -290,16 +295,11 @@ class EngineMachine(RuleBasedStateMachine):
         raise AssertionError(f"it does not end: {self.engine.execution(self.execution)}")
 
 
-def held_by_another(world: Simulation, held: Any) -> bool:
-    """Whether the commit of this lost integration is on the branch already."""
-    return any(attempt_id == held.attempt_id for _, attempt_id, _ in world.branch)
-
-
 TestEngineModel = EngineMachine.TestCase
 TestEngineModel.settings = settings(
     derandomize=True,
-    max_examples=30,
-    stateful_step_count=35,
+    max_examples=16,
+    stateful_step_count=70,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
