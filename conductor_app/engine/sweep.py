@@ -1,5 +1,7 @@
 """The tick: whatever a lost message or a dead process left undone is found by its rows and done."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +29,11 @@ class Timing:
 
 
 def tick(database: Database, holder: str, timing: Timing) -> bool:
-    """One pass over everything unfinished; False when another process holds the tick's lease."""
+    """One pass over everything unfinished; False when another process holds the tick's lease.
+
+    An execution that can't be moved on holds up no other: its failure is raised when all were
+    looked at, in an ExceptionGroup.
+    """
     with database.transaction() as tx:
         lease = leases.take(tx, TICK_LEASE, holder, timing.tick, gap=3 * timing.tick)
         if lease is None:
@@ -37,16 +43,29 @@ def tick(database: Database, holder: str, timing: Timing) -> bool:
         lost = [(row.execution_id, row.id) for row in jobs.expired(tx)] if may_expire else []
         _forget_lost_hints(tx, timing.hint_lost)
         open_ids = executions.open_ids(tx)
+    failures: list[Exception] = []
     for execution_id, job_id in lost:
-        with database.transaction() as tx:
+        with _apart(database, failures) as tx:
             expire(tx, execution_id, job_id)
     for execution_id in open_ids:
-        with database.transaction() as tx:
+        with _apart(database, failures) as tx:
             execution = executions.lock(tx, execution_id)
             if execution is not None:
                 dispatch.top_up(tx, settle(tx, execution))
     due(database)
+    if failures:
+        raise ExceptionGroup("Some executions could not be moved on", failures)
     return True
+
+
+@contextmanager
+def _apart(database: Database, failures: list[Exception]) -> Iterator[Transaction]:
+    """A transaction of its own, whose failure is kept for later."""
+    try:
+        with database.transaction() as tx:
+            yield tx
+    except Exception as failure:
+        failures.append(failure)
 
 
 def due(database: Database) -> None:

@@ -16,10 +16,12 @@ from conductor_app.domain.outcome import (
     Succeeded,
     Unreadable,
 )
-from conductor_app.engine import control, task_control
+from conductor_app.engine import control, sweep, task_control
 from conductor_app.engine.claim import Claim
 from conductor_app.engine.report import Report, report
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
 from conductor_app.store.tables import attempts, errors, jobs, leases
 from tests.fakes import invariants
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
@@ -391,3 +393,22 @@ class TestTick:
         engine.tick()
         engine.run()
         assert engine.status(one) == "completed"
+
+
+def test_an_execution_that_can_not_be_moved_on_holds_up_no_other(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = (engine.start(workflow(phase(task("a"))), project=name) for name in "ab")
+    settled: list[str] = []
+
+    def settle(_tx: Transaction, execution: Execution) -> list[str]:
+        if execution.id == broken:
+            raise RuntimeError("against every rule")
+        settled.append(execution.id)
+        return []
+
+    monkeypatch.setattr(sweep, "settle", settle)
+    with pytest.raises(ExceptionGroup) as failed:
+        engine.tick()
+    assert [str(each) for each in failed.value.exceptions] == ["against every rule"]
+    assert settled == [sound]
