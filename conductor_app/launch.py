@@ -17,8 +17,6 @@ from conductor_app.workflows import loader
 
 DEFAULT_WORKFLOW = "project-conductor"
 REPLAY = "replay"
-# What this version reaches; a template may name others of the catalog.
-AVAILABLE = (REPLAY,)
 
 
 class NoSuchConnector(InvalidInput):
@@ -110,10 +108,10 @@ def _connectors(workflow: Workflow, chosen: str | None, default: str) -> set[str
     acting = [agents[name] for name in {task.agent for p in workflow.phases for task in p.tasks}]
     used = {chosen or each.connector or default for each in acting if each.function is None}
     for name in sorted(used | ({chosen} if chosen else set())):
-        if name not in AVAILABLE:
+        if name not in catalog.CONNECTORS:
             raise NoSuchConnector(
                 f"There is no connector `{name}` in this version of Conductor. It has: "
-                f"{', '.join(AVAILABLE)}. Leave the connector out, or choose one of these."
+                f"{', '.join(catalog.CONNECTORS)}. Leave the connector out, or choose one of these."
             )
     return used
 

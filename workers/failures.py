@@ -1,4 +1,4 @@
-"""How an attempt fails: one exception, a closed set of kinds, and whether trying again can help."""
+"""How an attempt fails: one exception, and the closed set of kinds that retry policies name."""
 
 from enum import StrEnum
 
@@ -24,36 +24,17 @@ class FailureKind(StrEnum):
     OUTPUT_MISSING = "OUTPUT_MISSING"
 
 
-# A second try with the failure in its context can end differently; the others need a person.
-RETRYABLE = frozenset(
-    {
-        FailureKind.TIMEOUT,
-        FailureKind.CHECK_FAILED,
-        FailureKind.STUCK,
-        FailureKind.TOOL_LIMIT,
-        FailureKind.API_LIMIT,
-        FailureKind.TEMPORARY_FAILURE,
-        FailureKind.AGENT_ERROR,
-        FailureKind.NO_RESULT,
-        FailureKind.CONFLICT,
-        FailureKind.OUTPUT_MISSING,
-    }
-)
-
-
 class AttemptFailed(ConductorError):
     """The attempt ended without a result."""
 
     code = "attempt_failed"
 
-    def __init__(
-        self, kind: str, message: str, retryable: bool | None = None, detail: str = ""
-    ) -> None:
-        """`retryable` follows the kind unless given; `detail` is for the log and the next attempt.
+    def __init__(self, kind: str, message: str, retryable: bool = True, detail: str = "") -> None:
+        """The task's retry policy decides by the kind; with `retryable` false nothing can help.
 
-        Raises ValueError for a kind that does not exist.
+        `detail` is for the log and the next attempt. Raises ValueError for an unknown kind.
         """
         super().__init__(message)
         self.kind = FailureKind(kind)
-        self.retryable = self.kind in RETRYABLE if retryable is None else retryable
+        self.retryable = retryable
         self.detail = detail

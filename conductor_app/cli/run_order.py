@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conductor_app import recordings
-from conductor_app.catalog import AGENTS, FUNCTION
+from conductor_app.catalog import AGENTS, CONNECTORS, FUNCTION
 from conductor_app.domain.priority import MOST_WEIGHT, WEIGHTS
 from conductor_app.errors import InvalidInput, Refused
 from conductor_app.launch import DEFAULT_WORKFLOW, REPLAY
 from conductor_app.workflows import loader
 from conductor_app.workflows.loader import Loaded
 
-# What this version can reach a model or program with; workers/connectors opens them.
-AVAILABLE = (REPLAY,)
 # A key in the environment chooses nothing; who has one is told so.
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "DEEPSEEK_API_KEY")
 
@@ -90,7 +88,7 @@ def settle(
     loaded.workflow.parse_inputs(given)
     used = connectors_in_use(loaded, connector, configured)
     for name in sorted(used):
-        if name not in AVAILABLE:
+        if name not in CONNECTORS:
             raise NoSuchConnector(_refusal(name))
     last = loaded.workflow.phases[-1].number
     target = _last_recorded(loaded, recorded_in) if used else last
@@ -158,6 +156,6 @@ def _priority(text: str) -> str | int:
 def _refusal(name: str) -> str:
     return (
         f"There is no connector `{name}` in this version of Conductor. It has: "
-        f"{', '.join(AVAILABLE)} (recorded turns, costs nothing), and agents that are Python "
+        f"{', '.join(CONNECTORS)} (recorded turns, costs nothing), and agents that are Python "
         "functions. Leave out --connector and CONDUCTOR_CONNECTOR, or set them to `replay`."
     )

@@ -1,8 +1,9 @@
 """Rules on names: whatever a template refers to exists, and what it declares is referred to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from conductor_app.domain import graph
+from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow_checks import PythonCheck, RubricCheck
 from conductor_app.domain.workflow_inputs import names_in
 from conductor_app.domain.workflow_plan import Agents, agents, full_key
@@ -47,10 +48,17 @@ def _own_agent(
     for d, other in enumerate(spec.depends_on):
         if other not in available:
             yield unknown("agent", other, available, (*loc, "depends_on", d))
-    if spec.connector is not None:
-        yield from registered("connector", spec.connector, around.connectors, *loc, "connector")
+    if spec.connector is not None and around.connectors is not None:
+        yield from _connector(spec.connector, around.connectors, (*loc, "connector"))
     if spec.function is not None and ":" not in spec.function:
         yield from registered("agent function", spec.function, around.functions, *loc, "function")
+
+
+def _connector(name: str, known: Collection[str], loc: Loc) -> Iterator[Problem]:
+    if name not in known:
+        has = ", ".join(sorted(known))
+        told = f"there is no connector `{name}`; this version has {has}, and refuses to start this"
+        yield Problem("warning", told, loc, closest(name, list(known)))
 
 
 def named_agents(template: Template, around: Surroundings) -> Iterator[Problem]:

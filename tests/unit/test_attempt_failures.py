@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from conductor_app.domain.workflow import FAILURE_KINDS
 from workers.crash import CRASH_AT, CRASH_ONCE
-from workers.failures import RETRYABLE, AttemptFailed, FailureKind
+from workers.failures import AttemptFailed, FailureKind
 
 
-@pytest.mark.parametrize("kind", list(FailureKind))
-def test_whether_to_try_again_follows_the_kind(kind: FailureKind) -> None:
-    failure = AttemptFailed(kind, "The tests fail.", detail="1 failed")
-    assert failure.kind == kind
-    assert failure.retryable == (kind in RETRYABLE)
-    assert (failure.message, failure.detail) == ("The tests fail.", "1 failed")
+def test_whether_to_try_again_is_the_retry_policys_word() -> None:
+    failure = AttemptFailed(FailureKind.TOOL_LIMIT, "Too much.", detail="100 calls")
+    assert (failure.kind, failure.retryable) == ("TOOL_LIMIT", True)
+    assert (failure.message, failure.detail) == ("Too much.", "100 calls")
+
+
+def test_the_kinds_are_those_that_policies_can_name() -> None:
+    assert set(FailureKind) == set(FAILURE_KINDS)
 
 
 def test_it_can_be_said_otherwise_and_kinds_are_a_closed_set() -> None:

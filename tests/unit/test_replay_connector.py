@@ -91,7 +91,6 @@ def test_a_result_that_is_not_as_recorded_fails(
     with pytest.raises(AttemptFailed) as failure:
         connector.observe([real])
     assert failure.value.kind == "RECORDING_MISMATCH"
-    assert not failure.value.retryable
     assert "0-a.1.jsonl no longer fits: line 2, turn 1, call c1 of run_command" in str(
         failure.value
     )
@@ -142,7 +141,6 @@ def test_what_is_not_recorded_is_never_made_up(
     with pytest.raises(AttemptFailed, match=words) as failure:
         replay(tmp_path, failures)
     assert failure.value.kind == "RECORDING_MISSING"
-    assert not failure.value.retryable
     assert "0-a." in failure.value.message
 
 
@@ -164,12 +162,8 @@ def test_the_log_says_that_it_is_a_replay(tmp_path: Path) -> None:
     assert lines == ["replay of 0-a.1.jsonl, written by people"]
 
 
-def test_none_is_no_connector() -> None:
-    assert open_connector("none", workflow="w", task="0/a", failures=0) is None
-
-
 def test_an_unknown_connector_names_the_known_ones() -> None:
-    words = "no connector 'oracle'; there are replay, none"
+    words = "no connector 'oracle'; there are replay"
     with pytest.raises(AttemptFailed, match=words) as failure:
         open_connector("oracle", workflow="w", task="0/a", failures=0)
     assert not failure.value.retryable

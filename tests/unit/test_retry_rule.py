@@ -33,7 +33,9 @@ def test_what_is_retryable_by_default(kind: str) -> None:
     assert isinstance(decide(RetryPolicy(), 1, kind, NOW), RetryAt)
 
 
-@pytest.mark.parametrize("kind", ["CANCELLED", "RECORDING_MISSING", "SANDBOX_UNAVAILABLE", "OWN"])
+@pytest.mark.parametrize(
+    "kind", ["CANCELLED", "TOOL_LIMIT", "RECORDING_MISSING", "SANDBOX_UNAVAILABLE"]
+)
 def test_what_is_not(kind: str) -> None:
     assert decide(RetryPolicy(), 1, kind, NOW) == GiveUp(
         f"A failure of kind {kind} is not tried again."
