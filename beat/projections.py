@@ -66,7 +66,7 @@ def write(conductor: Conductor, execution_id: str) -> bool:
             folder = folder_of(execution, conductor.settings.home)
             default = conductor.settings.connector or connectors.REPLAY
             _put_all(folder, _texts(tx, execution, folder, default))
-        except (OSError, ConductorError) as error:
+        except (OSError, UnicodeError, ConductorError) as error:
             logs.warning("projection_failed", project=execution.project, error=str(error))
             return False
     return True
@@ -141,7 +141,8 @@ def hide(repository: Path) -> None:
     top = (own.work_tree or repository).resolve()
     inside = (repository.resolve() / FOLDER).relative_to(top).as_posix()
     exclude = shared.git_dir / "info" / "exclude"
-    known = exclude.read_text(encoding="utf-8") if exclude.exists() else ""
+    # It is the user's, who may have written it in any encoding.
+    known = exclude.read_text("utf-8", "surrogateescape") if exclude.exists() else ""
     wanted = [f"/{inside}/{name}" for name in (*FILES, PARTS)]
     missing = [line for line in wanted if line not in known.splitlines()]
     if missing:

@@ -9,7 +9,8 @@ def write_whole(file: Path, text: str) -> None:
     """Replace the file's text at once, also if the process or the machine dies meanwhile."""
     handle, part = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+        # Bytes of others that are no UTF-8, read with the same handler, are written back unchanged.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as opened:
             opened.write(text)
             opened.flush()
             os.fsync(opened.fileno())

@@ -84,6 +84,17 @@ def test_all_files_are_there_and_git_does_not_see_them(
     assert exclude.count("/.conductor/state.json") == 1
 
 
+def test_what_git_ignores_already_stays_in_whatever_encoding(
+    engine: Engine, conductor: Conductor, repository: Path
+) -> None:
+    exclude = repository / ".git" / "info" / "exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.write_bytes("Entwürfe/\n".encode("latin-1"))
+    started(engine, repository)
+    projections.refresh(conductor)
+    assert exclude.read_bytes().startswith(b"Entw\xfcrfe/\n/.conductor/")
+
+
 def test_the_project_s_own_settings_stay_visible_to_git(
     engine: Engine, conductor: Conductor, repository: Path
 ) -> None:
