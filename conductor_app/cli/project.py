@@ -1,5 +1,6 @@
 """Which project a command is about: the one named, else the one around the working directory."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,6 @@ def project_of(tx: "Transaction", named: Path | None, start: Path) -> "Row[Any] 
     if found is None:
         raise NotFound(
             f"Conductor has never worked on {named.resolve()}. Start with "
-            f"`conductor run --project {named}`."
+            f"`conductor run --project {shlex.quote(str(named))}`."
         )
     return found

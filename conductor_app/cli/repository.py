@@ -1,6 +1,7 @@
 """What a command must know of a project's git repository before anything is started on it."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -20,21 +21,22 @@ def require_repository(directory: Path) -> Path:
     """The top level of the repository that `directory` is. Raises NotARepository."""
     if not directory.is_dir():
         raise NotARepository(f"There is no directory {directory}. Name the project's repository.")
+    place = shlex.quote(str(directory))
     top = git(directory, "rev-parse", "--show-toplevel")
     if top is None:
         raise NotARepository(
             f"{directory} is not a git repository, and agents work on commits. Make it one: "
-            f"git -C {directory} init && git -C {directory} add -A && "
-            f"git -C {directory} commit -m Start"
+            f"git -C {place} init && git -C {place} add -A && git -C {place} commit -m Start"
         )
     if Path(top).resolve() != directory.resolve():
         raise NotARepository(
-            f"{directory} is only a part of the repository {top}. Name that: --project {top}"
+            f"{directory} is only a part of the repository {top}. "
+            f"Name that: --project {shlex.quote(top)}"
         )
     if git(directory, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
         raise NotARepository(
             f"The repository {directory} has no commit yet, and agents start from one. Make it: "
-            f"git -C {directory} add -A && git -C {directory} commit -m Start"
+            f"git -C {place} add -A && git -C {place} commit -m Start"
         )
     return directory.resolve()
 

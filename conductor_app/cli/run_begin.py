@@ -1,5 +1,6 @@
 """How a run gets its execution: a new one through the API, or an unfinished one that goes on."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,8 @@ def require_free(tx: Transaction, directory: Path) -> None:
         raise RunUnderWay(
             f"Execution {execution.id} ({execution.workflow_name}) is {execution.status} on "
             f"{directory}, and two would get in each other's way. Go on with it: `conductor run "
-            f"--resume --project {directory}`; or end it: `conductor up`, then `conductor stop "
-            f"--cancel --execution {execution.id}`.",
+            f"--resume --project {shlex.quote(str(directory))}`; or end it: `conductor up`, then "
+            f"`conductor stop --cancel --execution {execution.id}`.",
             execution=execution.id,
         )
 

@@ -1,5 +1,6 @@
 """The course of a run, once its stack is up: begin, announce, follow, report, or pause."""
 
+import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ class _Course:
         why = execution.reason_detail or execution.reason
         raise Unfinished(
             f"Execution {execution.id} is {execution.status}{f': {why}' if why else '.'} "
-            f"Go on with: conductor run --resume --project {execution.location}",
+            f"Go on with: conductor run --resume --project {shlex.quote(execution.location)}",
             report=told,
         )
 

@@ -1,5 +1,6 @@
 """The report at the end of a run, short enough for a terminal; `conductor report` has all of it."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -119,5 +120,5 @@ def _unrecorded(report: Item) -> Iterator[str]:
 def _ways_on(execution: Item, repository: str) -> Iterator[str]:
     if repository:
         yield f"Result    {repository}, branch {execution['branch']}"
-        yield f"Look      git -C {repository} log --stat {execution['branch']}"
+        yield f"Look      git -C {shlex.quote(repository)} log --stat {execution['branch']}"
     yield f"Details   conductor report --execution {execution['id']}"

@@ -131,3 +131,10 @@ def test_a_run_needs_a_git_that_will_do_before_it_makes_anything(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentProblem, match=words):
         run_project.chosen_directory(None, tmp_path)
+
+
+def test_commands_that_are_proposed_can_be_copied(tmp_path: Path) -> None:
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    with pytest.raises(NotARepository, match=f"git -C '{folder}' init"):
+        require_repository(folder)
