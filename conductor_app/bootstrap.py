@@ -77,8 +77,8 @@ def celery_app(settings: Settings) -> Celery:
     return app
 
 
-# Whoever sends does not wait for a broker that is away, which would be 6 s by Celery's defaults: the
-# tick sends again. Workers that consume try to connect for ever, whatever stands here.
+# Whoever sends does not wait for a broker that is away, 6 s by Celery's defaults: the tick sends
+# again. Workers that consume try to connect for ever, whatever stands here.
 GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 
 

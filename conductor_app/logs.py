@@ -16,7 +16,6 @@ SENTENCES = {
     "attempt_ended": "{name}: {outcome}",
     "hook": "{line}",
     "tick": "Tick: {open} executions open",
-    "tick_failed": "The tick failed and runs again at the next beat: {error}",
     "projection_failed": "The files of project {project} could not be written: {error}",
     "prune_failed": "Leftovers in {location} could not be removed: {error}",
     "retention_failed": "What is old in {what} could not be removed: {error}",

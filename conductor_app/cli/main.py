@@ -17,8 +17,6 @@ import click
 from conductor_app.cli.invocation import DEBUG_OPTION, Invocation
 from conductor_app.cli.unexpected import as_conductor_error
 
-USAGE_ERROR = 2
-
 
 class Entry(NamedTuple):
     """Where a command lives (`module:object`, below conductor_app.cli) and its line of help."""

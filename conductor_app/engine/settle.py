@@ -18,7 +18,7 @@ from conductor_app.domain.states import (
 )
 from conductor_app.domain.workflow import Workflow
 from conductor_app.domain.workflow_plan import full_key
-from conductor_app.engine import dispatch, release, transition
+from conductor_app.engine import release, transition
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store import jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
@@ -44,10 +44,6 @@ def settle(tx: Transaction, execution: Execution, inside: Collection[str] = ()) 
         if execution.current_phase == number:
             break
     return queues
-
-
-def settle_and_send(tx: Transaction, execution: Execution, *queues: str) -> None:
-    dispatch.top_up(tx, [*settle(tx, execution), *queues])
 
 
 def _blocked(tx: Transaction, execution: Execution) -> bool:

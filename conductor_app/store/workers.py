@@ -22,14 +22,6 @@ def all_rows(tx: Transaction) -> Sequence[Row[Any]]:
     return tx.all(select(workers).order_by(workers.c.started_at))
 
 
-def of_host(tx: Transaction, host: str, role: str) -> Sequence[Row[Any]]:
-    return tx.all(
-        select(workers).where(
-            workers.c.host == host, workers.c.role == role, workers.c.status == "up"
-        )
-    )
-
-
 def forget(tx: Transaction, before: int) -> None:
     """Drop the rows of workers that were last heard of before this time."""
     tx.run(delete(workers).where(workers.c.seen_at < before))

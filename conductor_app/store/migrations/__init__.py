@@ -48,7 +48,7 @@ def revision(url: str) -> str | None:
 
 def _config(url: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    # Alembic's configuration interpolates percent signs, which passwords may hold.
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    # Alembic's configuration interpolates percent signs, which paths and passwords may hold.
+    for name, value in (("script_location", str(Path(__file__).parent)), ("sqlalchemy.url", url)):
+        config.set_main_option(name, value.replace("%", "%%"))
     return config
