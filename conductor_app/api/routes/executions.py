@@ -129,10 +129,7 @@ def rolled_back(tx: Transaction, execution_id: str, to: int | None) -> Answer:
 
 @api.post("/<execution_id>/rerun", responses={**OK, **ACCEPTED})
 def rerun_execution(path: ExecutionPath, body: Rerun) -> Response:
-    """Do a task again with all that needs it, or a phase; 202 with the job that moves the branch.
-
-    What is independent of the task stays.
-    """
+    """Do a task again with all that needs it, or a phase; what is independent of it stays."""
 
     def again(tx: Transaction) -> Answer:
         if body.task is None:
