@@ -4,6 +4,9 @@ import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
 
 from conductor_app.cli import run_begin
 from conductor_app.cli.client import Api
@@ -16,7 +19,7 @@ from conductor_app.cli.run_project import fresh_directory
 from conductor_app.cli.run_report import report_lines
 from conductor_app.cli.run_stack import PATIENCE_SECONDS, running_stack
 from conductor_app.cli.run_watch import Watch
-from conductor_app.domain.states import ExecutionState
+from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState, PauseReason
 from conductor_app.errors import ConductorError, Refused
 from conductor_app.settings import Settings
 from conductor_app.stack.embedded import RunningStack
@@ -109,7 +112,7 @@ class _Course:
         why = execution.reason_detail or execution.reason
         raise Unfinished(
             f"Execution {execution.id} is {execution.status}{f': {why}' if why else '.'} "
-            f"Go on with: conductor run --resume --project {shlex.quote(execution.location)}",
+            f"{way_on(execution)}",
             report=told,
         )
 
@@ -124,3 +127,15 @@ class _Course:
             "Go on with: conductor run --resume",
             execution=begun.execution_id,
         ) from None
+
+
+def way_on(execution: Row[Any]) -> str:
+    """What to type after a run that did not reach its target."""
+    project = shlex.quote(execution.location)
+    if execution.status in EXECUTION_ENDED:
+        return f"Start anew with: conductor run --project {project}"
+    on = f"conductor run --resume --project {project}"
+    if execution.reason != PauseReason.BLOCKED:
+        return f"Go on with: {on}"
+    # What mends it asks the API, which ends with this run unless `up` has started it.
+    return f"Start Conductor for that with `conductor up`; afterwards go on with: {on}"

@@ -1,0 +1,24 @@
+"""What a run that did not reach its target tells people to type."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from conductor_app.cli.run_course import way_on
+
+RESUME = "conductor run --resume --project '/srv/my shop'"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        ("paused", "person", f"Go on with: {RESUME}"),
+        ("paused", "blocked", f"`conductor up`; afterwards go on with: {RESUME}"),
+        ("cancelled", None, "Start anew with: conductor run --project '/srv/my shop'"),
+        ("failed", None, "Start anew with: conductor run --project '/srv/my shop'"),
+    ],
+)
+def test_the_way_on(status: str, reason: str | None, words: str) -> None:
+    execution: Any = SimpleNamespace(status=status, reason=reason, location="/srv/my shop")
+    assert way_on(execution).endswith(words)
