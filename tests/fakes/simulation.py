@@ -200,6 +200,7 @@ SETBACKS: dict[str, Sequence[Callable[[], Outcome]]] = {
     "integrate": (
         lambda: Conflicted("x.py"),
         lambda: Unreadable("gone"),
+        Released,
         gits_fault,
     ),
     "checkpoint": (Released, lambda: Interrupted("no git", critical=True)),

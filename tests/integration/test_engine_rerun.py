@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from conductor_app.domain.outcome import Conflicted, Failed, Interrupted, Judged, Judgement
+from conductor_app.domain.outcome import (
+    Conflicted,
+    Failed,
+    Interrupted,
+    Judged,
+    Judgement,
+    Released,
+    Succeeded,
+)
 from conductor_app.engine import control, task_control
 from conductor_app.engine.rerun import rerun
 from conductor_app.engine.rollback import rollback
@@ -119,6 +127,21 @@ class TestWhatIsDoneAgain:
         engine.later(60)
         engine.due()
         engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_what_is_won_meanwhile_comes_home_afterwards(self, engine: Engine) -> None:
+        """Its worker sees the hold, and gives the integration back."""
+        one = flow(engine)
+        engine.register("w", ["agent.models", SYSTEM_QUEUE], slots=8)
+        engine.run(until=lambda: engine.states(one)["0/a"] == "completed")
+        worker = engine.worker(outcomes={"integrate": [Released()]})
+        independent = worker.claim(engine.task(one, "0/d").id)
+        assert independent is not None
+        engine.do(rerun, one, "0/a")
+        worker.report(independent, Succeeded("done", "c1", "t1"))
+        assert engine.states(one)["0/d"] == "integrating"
+        assert "integrate" in engine.run().done
+        assert engine.task(one, "0/d").generation == 1
         assert engine.status(one) == "completed"
 
     def test_again_and_again(self, engine: Engine) -> None:
