@@ -77,9 +77,12 @@ def default_connector(settings: Settings) -> str:
 
 def label_of(connectors: str) -> str:
     """Who does the work and what that costs, of the connectors as `views.connectors` has them."""
-    if connectors == REPLAY:
-        return "replay: recorded turns, written by people; no model is called, nothing is spent"
-    return f"{connectors}: live models, which cost money"
+    names = set(connectors.split(", "))
+    if names - {REPLAY, catalog.FUNCTION}:
+        return f"{connectors}: live models, which cost money"
+    recorded = "recorded turns, written by people; " if REPLAY in names else ""
+    functions = "agents that are Python functions; " if catalog.FUNCTION in names else ""
+    return f"{connectors}: {recorded}{functions}no model is called, nothing is spent"
 
 
 def _workflow(tx: Transaction, order: Order) -> tuple[str, str, str, Workflow]:

@@ -88,6 +88,12 @@ def test_automatic_advance_is_the_settings_unless_said() -> None:
     assert prepare(Order(auto_advance=True), auto_advance=False).wanted.auto_advance is True
 
 
-def test_every_label_says_what_it_costs() -> None:
-    assert "nothing is spent" in launch.label_of("replay")
-    assert "cost money" in launch.label_of("claude, replay")
+@pytest.mark.parametrize(
+    ("connectors", "costs"),
+    [("replay", False), ("function", False), ("function, replay", False), ("claude, replay", True)],
+)
+def test_only_live_models_are_said_to_cost_money(connectors: str, costs: bool) -> None:
+    told = launch.label_of(connectors)
+    assert told.startswith(f"{connectors}: ")
+    assert ("cost money" in told) is costs
+    assert ("nothing is spent" in told) is not costs
