@@ -46,8 +46,8 @@ class FakeWorker:
 
     `outcomes` are by task key (`0/schema`), job kind (`integrate`, `checkpoint`, `rollback`,
     `revert`) or, of check runs, by subject (`0/schema-exists`, `phase/0`): one for each time, and
-    what goes well when there are no more. `shuffle` takes the messages in a random order, `copies` delivers each
-    so many times, `queues` limits what is taken.
+    what goes well when there are no more. `shuffle` takes the messages in a random order,
+    `copies` delivers each so many times, `queues` limits what is taken.
     """
 
     database: Database
