@@ -90,6 +90,12 @@ def test_orders_that_are_refused_start_nothing(
     assert api.get("/projects")["items"] == []
 
 
+@pytest.mark.parametrize("title", ["a\0b", "\ud800"])
+def test_inputs_are_text_that_can_be_kept(api: Caller, repo: Path, title: str) -> None:
+    body = {"project": str(repo), "template": SMALL, "inputs": {"title": title}}
+    assert api.post("/executions", body, 422)["code"] == "invalid_fields"
+
+
 def test_a_template_that_is_not_valid_is_refused_with_line_and_column(
     api: Caller, repo: Path
 ) -> None:

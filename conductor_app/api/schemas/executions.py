@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from conductor_app.api.schemas.base import Id, Line, PageQuery, Query, Strict
+from conductor_app.api.schemas.base import Id, Line, PageQuery, Query, Strict, Text
 from conductor_app.api.schemas.workflows import Template
 from conductor_app.launch import DEFAULT_WORKFLOW, Order
 
 PhaseNumber = Annotated[int, Field(ge=0, le=1000)]
-Scalar = str | int | float | bool | None
+Scalar = Text | int | float | bool | None
 
 
 class ExecutionPath(Query):
