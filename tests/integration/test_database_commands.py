@@ -37,6 +37,19 @@ def test_upgrade_makes_the_tables_and_may_be_repeated(database_url: str, home: P
         assert ran.stdout.startswith("The database has schema ")
 
 
+def test_a_new_database_is_for_its_owner_alone(tmp_path: Path, home: Path) -> None:
+    file = tmp_path / "mine.db"
+    assert conductor("db", "upgrade", CONDUCTOR_DATABASE_URL=f"sqlite:///{file}").returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_without_a_directory_is_named(tmp_path: Path, home: Path) -> None:
+    url = f"sqlite:///{tmp_path}/missing/mine.db"
+    ran = conductor("db", "upgrade", CONDUCTOR_DATABASE_URL=url)
+    assert ran.returncode == 1
+    assert f"{tmp_path}/missing/mine.db can't be made: No such file or directory" in ran.stderr
+
+
 def test_a_backup_is_the_whole_database(home: Path, tmp_path: Path) -> None:
     conductor("db", "upgrade")
     with closing(sqlite3.connect(home / "conductor.db")) as live:

@@ -5,9 +5,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, make_url, text
 
-from conductor_app.errors import Refused
+from conductor_app.errors import EnvironmentProblem, Refused
 
 
 class NewerSchema(Refused):
@@ -16,8 +16,15 @@ class NewerSchema(Refused):
     code = "newer_schema"
 
 
+class NoPlace(EnvironmentProblem):
+    """The database's file can't be made."""
+
+    code = "no_place_for_database"
+
+
 def upgrade(url: str) -> str:
-    """Bring the database to the newest schema; its revision. Raises NewerSchema."""
+    """Bring the database to the newest schema; its revision. Raises NewerSchema, NoPlace."""
+    _make_private(url)
     config = _config(url)
     script = ScriptDirectory.from_config(config)
     found = revision(url)
@@ -31,6 +38,22 @@ def upgrade(url: str) -> str:
     if found != head:
         command.upgrade(config, "head")
     return str(head)
+
+
+def _make_private(url: str) -> None:
+    """A new SQLite file is for its owner alone; its companions get the mode that it has."""
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return
+    file = Path(address.database)
+    try:
+        if not file.exists():
+            file.touch(mode=0o600)
+    except OSError as failure:
+        raise NoPlace(
+            f"The database {file} can't be made: {failure.strerror}. Make its directory, give "
+            "yourself permission to it, or change CONDUCTOR_DATABASE_URL."
+        ) from failure
 
 
 def revision(url: str) -> str | None:
