@@ -28,7 +28,7 @@ from conductor_app.wholefile import write_whole
 from workers.attempt import judgement, trailers
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import JudgingCancelled, judge
-from workers.git.errors import UnknownRevision
+from workers.git.errors import Superseded, UnknownRevision
 from workers.git.integration import AlreadyIntegrated, Stale
 from workers.git.merging import Conflict
 from workers.git.standing import RESTORES, REVERTS, standing
@@ -45,7 +45,7 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
     work = KINDS[claim.kind]
     try:
         return work(process, claim, held)
-    except JudgingCancelled:
+    except (JudgingCancelled, Superseded):
         return None
     except ConductorError as problem:
         logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
@@ -220,6 +220,7 @@ def rollback(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
         claim.payload["commit"],
         f"Roll back to the beginning of phase {claim.payload['to']}",
         {**_own_trailers(claim), RESTORES: claim.payload["commit"]},
+        still_valid=lambda: _fence_stands(process, held),
     )
     return RolledBack(tip)
 
@@ -237,6 +238,7 @@ def revert(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
         commits,
         f"Take back {claim.payload['task']} and what builds on it, to be done again",
         {**_own_trailers(claim), REVERTS: " ".join(commits)},
+        still_valid=lambda: _fence_stands(process, held),
     )
     if isinstance(found, Conflict):
         return Conflicted(_told(found))

@@ -19,6 +19,7 @@ from workers.git.integration import (
     Branch,
     Integrated,
     Stale,
+    always,
 )
 from workers.git.merging import Conflict, tree_of
 from workers.git.messages import Commit, history
@@ -147,13 +148,20 @@ class Repository:
         )
 
     def revert_to_tree(
-        self, branch: str, tree_commit: str, message: str, trailers: Mapping[str, str]
+        self,
+        branch: str,
+        tree_commit: str,
+        message: str,
+        trailers: Mapping[str, str],
+        still_valid: Callable[[], bool] = always,
     ) -> str:
         """A new commit on the branch whose files are those of `tree_commit`; returns the commit.
 
         Once there is a commit with these trailers after `tree_commit`, that one is returned.
         """
-        return self._branch(branch).revert_to_tree(self.resolve(tree_commit), message, trailers)
+        return self._branch(branch).revert_to_tree(
+            self.resolve(tree_commit), message, trailers, still_valid
+        )
 
     def revert_commits(
         self,
@@ -161,13 +169,14 @@ class Repository:
         commits: Sequence[str],
         message: str,
         trailers: Mapping[str, str] = NO_TRAILERS,
+        still_valid: Callable[[], bool] = always,
     ) -> str | Conflict:
         """One new commit on the branch that takes these commits back; later work stays.
 
         Once there is a commit with these trailers after the oldest of them, that one is returned.
         """
         return self._branch(branch).revert_commits(
-            [self.resolve(commit) for commit in commits], message, trailers
+            [self.resolve(commit) for commit in commits], message, trailers, still_valid
         )
 
     def _branch(self, name: str) -> Branch:

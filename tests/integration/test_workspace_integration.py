@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from workers import crash
-from workers.git.errors import GitFailed, UnknownRevision
+from workers.git.errors import GitFailed, Superseded, UnknownRevision
 from workers.workspace import (
     AlreadyIntegrated,
     Conflict,
@@ -315,6 +315,15 @@ def test_rolling_back_goes_forward_to_the_old_files(repository: Repository) -> N
     assert subjects(repository) == ["Roll back", "Do A2", "Do A1"]
     assert repository.revert_to_tree(BRANCH, checkpoint, "Roll back", job) == back
     assert len(subjects(repository)) == 3
+
+
+def test_a_job_that_lost_its_right_rolls_nothing_back(repository: Repository) -> None:
+    base = repository.tip(BRANCH)
+    integrate(repository, "A1", attempt(repository, "A1", base, one="1"), base)
+    before = repository.tip(BRANCH)
+    with pytest.raises(Superseded):
+        repository.revert_to_tree(BRANCH, base, "Roll back", {}, still_valid=lambda: False)
+    assert repository.tip(BRANCH) == before
 
 
 def test_taking_back_some_commits_leaves_the_others(repository: Repository) -> None:

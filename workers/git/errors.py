@@ -37,3 +37,9 @@ class UnknownRevision(NotFound):
     """The repository has no such revision."""
 
     code = "unknown_revision"
+
+
+class Superseded(ConductorError):
+    """The job lost its right to move the branch before it did; nothing happened."""
+
+    code = "superseded"

@@ -4,13 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from workers import crash
-from workers.git.errors import GitFailed, UnknownRevision
+from workers.git.errors import GitFailed, Superseded, UnknownRevision
 from workers.git.merging import Conflict, merge, tree_of
 from workers.git.messages import Commit, compose, history, text_of
 from workers.git.program import Git
 from workers.git.refs import Refs
 
 RACES = 100
+
+
+def always() -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,33 @@ class Branch:
                 return Integrated(new, rebased=old != base)
         raise self._too_busy()
 
-    def revert_to_tree(self, source: str, message: str, trailers: Mapping[str, str]) -> str:
-        reverted = self._add(source, lambda _: tree_of(self.git, source), message, trailers)
+    def revert_to_tree(
+        self,
+        source: str,
+        message: str,
+        trailers: Mapping[str, str],
+        still_valid: Callable[[], bool] = always,
+    ) -> str:
+        reverted = self._add(
+            source, lambda _: tree_of(self.git, source), message, trailers, still_valid
+        )
         assert not isinstance(reverted, Conflict)
         return reverted
 
     def revert_commits(
-        self, commits: Sequence[str], message: str, trailers: Mapping[str, str]
+        self,
+        commits: Sequence[str],
+        message: str,
+        trailers: Mapping[str, str],
+        still_valid: Callable[[], bool] = always,
     ) -> str | Conflict:
         newest_first = self._ordered(commits)
         return self._add(
-            newest_first[-1], lambda tip: self._without(tip, newest_first), message, trailers
+            newest_first[-1],
+            lambda tip: self._without(tip, newest_first),
+            message,
+            trailers,
+            still_valid,
         )
 
     def _add(
@@ -101,6 +121,7 @@ class Branch:
         tree_on: Callable[[str], str | Conflict],
         message: str,
         trailers: Mapping[str, str],
+        still_valid: Callable[[], bool],
     ) -> str | Conflict:
         """One commit with the tree that fits on the tip, unless its trailers are there already."""
         for _ in range(RACES):
@@ -112,6 +133,8 @@ class Branch:
                 return tree
             new = self._commit(tree, old, message, trailers)
             crash.point("revert.before_update_ref")
+            if not still_valid():
+                raise Superseded
             if self.refs.swap(self.ref, new, old):
                 crash.point("revert.after_update_ref")
                 return new
