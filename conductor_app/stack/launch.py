@@ -9,7 +9,8 @@ from conductor_app.stack.ports import PortLost
 from conductor_app.stack.reachable import require_reachable
 from conductor_app.stack.readiness import Progress, wait_until_ready
 
-PORTS_TRIED = 3
+# Of several installations that start at once, each try decides for one of them.
+PORTS_TRIED = 6
 
 
 def launch(settings: Settings, progress: Progress = lambda _: None) -> tuple[RunningStack, bool]:
