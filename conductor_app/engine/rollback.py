@@ -4,7 +4,13 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.domain.states import ExecutionState, MilestoneState, PauseReason, PhaseState
+from conductor_app.domain.states import (
+    NEED_MET,
+    ExecutionState,
+    MilestoneState,
+    PauseReason,
+    PhaseState,
+)
 from conductor_app.engine import dispatch, generations
 from conductor_app.engine.control import unfinished
 from conductor_app.engine.settle import settle
@@ -37,7 +43,7 @@ def rollback(tx: Transaction, execution_id: str, to: int | None = None) -> int:
         raise Refused(f"There is no checkpoint of the beginning of phase {target} yet.")
     for job in jobs.open_of(tx, execution.id):
         jobs.cancel(tx, [job.id])
-    _renew_tasks(tx, execution, target, current)
+    _renew_tasks(tx, execution, target, current, frozenset(checkpoint.task_ids))
     for number in range(target, current + 1):
         _renew_phase(tx, execution, number)
     tx.events.record(execution.id, "execution.rolled_back", to=target, checkpoint=checkpoint.id)
@@ -59,12 +65,19 @@ def _move_branch(tx: Transaction, execution: Execution, checkpoint: Row[Any]) ->
     dispatch.top_up(tx, [SYSTEM_QUEUE])
 
 
-def _renew_tasks(tx: Transaction, execution: Execution, first: int, last: int) -> None:
+def _renew_tasks(
+    tx: Transaction, execution: Execution, first: int, last: int, kept: frozenset[str]
+) -> None:
+    """Those of the phases, and what was mended of earlier ones since the checkpoint (`kept`)."""
     renewed = []
     for task in tasks.all_current(tx, execution.id):
-        if not first <= task.phase <= last:
+        if task.phase > last or (task.phase < first and task.id in kept):
             continue
         renewed.append(generations.supersede(tx, task))
+        if task.phase < first and task.status in NEED_MET:
+            tasks.count_open_in_phase(tx, execution.id, task.phase, 1)
+            if task.milestone:
+                tasks.count_open_in_milestone(tx, execution.id, task.milestone, 1)
     later = [row.id for row in tasks.all_current(tx, execution.id) if row.phase > last]
     tasks.recount_needs(tx, execution.id, [*renewed, *later])
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conductor_app.domain.outcome import Conflicted, Failed, Judged
+from conductor_app.domain.outcome import Conflicted, Failed, Judged, Judgement
 from conductor_app.engine import control, rollback, task_control
 from conductor_app.errors import Refused
 from conductor_app.queue import SYSTEM_QUEUE
@@ -121,6 +121,37 @@ class TestRollback:
         for to in (2, 7, -1):
             with pytest.raises(Refused):
                 engine.do(rollback.rollback, one, to)
+
+    @pytest.mark.parametrize("done", [True, False])
+    def test_what_was_mended_of_an_earlier_phase_is_mended_again(
+        self, engine: Engine, done: bool
+    ) -> None:
+        """Its second commit came after the checkpoint, so the branch loses it."""
+        one = engine.start(
+            workflow(
+                with_milestone(task("a", milestone="m", files=True)),
+                with_milestone(task("b", milestone="m", files=True, needs=["0/a"])),
+            )
+        )
+        engine.register("w", ["agent.models", SYSTEM_QUEUE], slots=4)
+        reopens = Judged(
+            (Judgement("milestone", "m", "works", "command", "failed", "no", {}, "0/a"),), "tip"
+        )
+        mended = engine.run(
+            outcomes={"1/m": [reopens]},
+            until=lambda: (
+                engine.task(one, "0/a").generation == 2
+                and engine.states(one)["0/a"] == ("completed" if done else "queued")
+            ),
+        )
+        assert mended.done.count("1/m") == 1
+        if not done:
+            assert engine.worker().claim(engine.task(one, "0/a").id) is not None
+        engine.do(rollback.rollback, one, 1)
+        invariants.hold(engine)
+        assert engine.task(one, "0/a").generation == 3
+        engine.run()
+        assert engine.status(one) == "completed"
 
     def test_without_a_repository(self, engine: Engine) -> None:
         one = engine.start(workflow(phase(task("a")), phase(task("b", "api"))))
