@@ -24,7 +24,7 @@ from conductor_app.domain.workflow import FileCheck, TaskSpec, render
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
 from conductor_app.recordings import BUILT_IN
-from workers import crash
+from workers import crash, disk
 from workers.agents.base import AgentContext, AgentResult, AgentTask
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import CheckResult, JudgingCancelled, judge
@@ -130,10 +130,12 @@ def _ended(attempt: _Attempt) -> Outcome | None:
         return Failed(FailureKind.SANDBOX_UNAVAILABLE, problem.message, retryable=False)
     except ConductorError as problem:
         logs.error("job_failed", kind="attempt", name=attempt.claim.task_key, error=problem)
-        return Interrupted(problem.message)
+        return Interrupted(problem.message, critical=disk.is_full(problem))
     except Exception as problem:
         # An agent's own fault: it ends this attempt, not the worker.
         logs.error("job_failed", kind="attempt", name=attempt.claim.task_key, error=problem)
+        if disk.is_full(problem):
+            return Interrupted(disk.sentence(problem), critical=True)
         message = f"The agent raised {type(problem).__name__}: {problem}"
         return Failed(FailureKind.AGENT_ERROR, message)
 

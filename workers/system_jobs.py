@@ -25,6 +25,7 @@ from conductor_app.errors import ConductorError
 from conductor_app.store import executions, jobs
 from conductor_app.views import state
 from conductor_app.wholefile import write_whole
+from workers import disk
 from workers.attempt import judgement, trailers
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import JudgingCancelled, judge
@@ -52,6 +53,8 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
         return Interrupted(problem.message)
     except OSError as problem:
         logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
+        if disk.is_full(problem):
+            return Interrupted(disk.sentence(problem), critical=True)
         return Interrupted(f"The {claim.kind} job met {type(problem).__name__}: {problem}")
 
 

@@ -132,3 +132,11 @@ class KillsItsWorker(BaseAgent):
         _tell_begun(task)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("unreachable")
+
+
+class FillsTheDisk(BaseAgent):
+    """Writes where there is no room left."""
+
+    def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
+        Path("/dev/full").write_text("more")
+        return AgentResult("impossible")

@@ -14,7 +14,7 @@ from conductor_app.engine import projects, start
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import migrations
-from conductor_app.store.tables import attempts, tasks
+from conductor_app.store.tables import attempts, executions, tasks
 from conductor_app.workflows import loader
 from workers.process import WorkerProcess
 
@@ -176,3 +176,21 @@ phases:
         "replay",
         "RECORDING_MISSING",
     )
+
+
+def test_a_full_disk_pauses_the_run_and_blames_no_agent(stage: Callable[..., Stage]) -> None:
+    at = stage()
+    one = at.run(
+        """
+  filler: {title: Fills, function: "tests.faults.agents:FillsTheDisk"}
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: fill, title: Fill, agent: filler, needs: []}]
+"""
+    )
+    assert at.attempts(one)["0/fill"].status == "released"
+    with at.conductor.read() as tx:
+        row = tx.first(select(executions).where(executions.c.id == one))
+    assert row is not None and (row.status, row.reason) == ("paused", "blocked")
+    assert "The disk is full" in row.reason_detail and "Way out" in row.reason_detail
