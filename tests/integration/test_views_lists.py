@@ -156,6 +156,9 @@ def test_errors_lessons_workers_projects_and_versions(engine: Engine, done: str)
     assert every(engine, lists.checkpoints, done)[0]["phase"] == 0
 
 
+MENDED = "0/a failed with TIMEOUT (too slow) and was mended"
+
+
 def test_lessons_by_phase_category_and_agent(engine: Engine, done: str) -> None:
     for number, (category, agent) in enumerate(
         [("optimization", "api"), ("pattern", "models"), ("optimization", "models")]
@@ -171,10 +174,11 @@ def test_lessons_by_phase_category_and_agent(engine: Engine, done: str) -> None:
         ]
         return [each["description"] for each in listed]
 
-    assert learnt() == ["l2", "l1", "l0"]
+    assert learnt() == ["l2", "l1", "l0", MENDED]
     assert learnt(phase=2) == ["l2"]
     assert learnt(category="optimization") == ["l2", "l0"]
-    assert learnt(agent="agent-models") == ["l2", "l1"]
+    assert learnt(category="success") == [MENDED]
+    assert learnt(agent="agent-models")[:2] == ["l2", "l1"]
 
 
 def written(*values: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from celery.beat import Service
 
-from beat.__main__ import PromptBeat
+from beat.__main__ import end_at_signals
 from conductor_app.bootstrap import celery_app
 from conductor_app.settings import Settings
 
@@ -20,7 +20,7 @@ def service(home: Path) -> Iterator[Service]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with celery_app(Settings.load(home, redis_url="redis://127.0.0.1:1/0")) as app:
         service = Service(app, scheduler_cls="celery.beat:Scheduler")
-        PromptBeat(app=app, quiet=True).install_sync_handler(service)
+        end_at_signals(service)
         yield service
     for number, handler in before.items():
         signal.signal(number, handler)
