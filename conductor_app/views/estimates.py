@@ -13,8 +13,8 @@ from conductor_app.store import tables, workflows
 from conductor_app.store.database import Transaction
 
 # How much of the past is looked at: the newest executions, and the newest attempts of these.
-EXECUTIONS = 10
-ATTEMPTS = 5_000
+EXECUTIONS = 3
+ATTEMPTS = 3_000
 
 
 def estimates(tx: Transaction, execution: Row[Any]) -> Estimates:
