@@ -39,6 +39,12 @@ FAILING = "raise SystemExit('the reason is in the log')"
 WaitUntil = Callable[..., None]
 
 
+def free_port() -> int:
+    """A port of one's own, so that stacks of tests that run at the same time don't meet."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 def lives(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -70,7 +76,7 @@ class Yard:
 
 @pytest.fixture
 def yard(home: Path) -> Iterator[Yard]:
-    yield Yard(Settings.load())
+    yield Yard(Settings.load(port=free_port()))
     embedded.stop(home)
 
 
@@ -94,7 +100,7 @@ def test_it_becomes_ready_and_stops_without_a_trace(yard: Yard) -> None:
 @pytest.mark.parametrize("name", ["with space", "häuser", "100% %(x)s", "it's so"])
 def test_any_name_of_a_data_directory_will_do(home: Path, name: str) -> None:
     inner = home / name
-    yard = Yard(Settings.load(inner))
+    yard = Yard(Settings.load(inner, port=free_port()))
     try:
         stack, _ = yard.start()
         readiness.wait_until_ready(stack)
