@@ -30,9 +30,10 @@ def wait_until_ready(
     deadline = time.monotonic() + seconds
     ends: dict[str, set[int]] = defaultdict(set)
     while True:
+        ready = is_ready(stack)
+        # Read afterwards: the program that answered has its process by now.
         states = stack.supervisor().states()
         progress(states)
-        ready = is_ready(stack)
         # Two installations that start at once choose the same port, and both hear who got it.
         if ready and not _listens(states["api"].pid, stack.port):
             raise PortLost
