@@ -15,8 +15,6 @@ from conductor_app.ids import new_id
 from conductor_app.queue import RUN_JOB, CeleryQueue, Hint, MemoryQueue, Queue
 from conductor_app.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("brokers")
-
 Chain = tuple[str, ...]
 
 

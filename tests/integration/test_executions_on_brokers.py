@@ -11,8 +11,6 @@ from tests.faults.cluster import USUAL, WORKERS, Cluster
 from tests.faults.judge import judge, judge_leftovers
 from tests.faults.templates import PROJECT, one_phase
 
-pytestmark = pytest.mark.xdist_group("brokers")
-
 
 @pytest.fixture(params=["redis", "rabbitmq"])
 def broker_url(request: pytest.FixtureRequest) -> str:

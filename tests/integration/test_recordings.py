@@ -28,9 +28,6 @@ from workers.connectors import open_connector
 from workers.sandbox import Sandbox
 from workers.workspace import Integrated, Repository
 
-# Else each of pytest's processes would play all of it.
-pytestmark = pytest.mark.xdist_group("recordings")
-
 NAME = "project-conductor"
 BRANCH = "conductor/recorded"
 IGNORED = "__pycache__/\n*.db\n.pytest_cache/\n.conductor/\n"
