@@ -110,7 +110,7 @@ class Database:
                     "connection_factory": DeferringConnection,
                     "cursor_factory": DeferringCursor,
                     # Compiling a plan costs more than these small statements ever take.
-                    "options": "-c jit=off",
+                    "options": "-c jit=off -c enable_seqscan=off",
                 },
             )
 
