@@ -141,11 +141,17 @@ class Repository:
         """Put an attempt's work on the branch as exactly one commit with these trailers.
 
         `base` is the commit that the attempt started from. `still_valid` is asked right before
-        the branch moves, and again whenever another integration was faster.
+        the branch moves, and again whenever another integration was faster. Raises
+        UnknownRevision when the work can't be read and is not on the branch already.
         """
-        return self._branch(branch).integrate(
-            self.resolve(commit), self.resolve(base), trailers, still_valid
-        )
+        line = self._branch(branch)
+        try:
+            work = self.resolve(commit), self.resolve(base)
+        except UnknownRevision:
+            if done := line.already(trailers):
+                return done
+            raise
+        return line.integrate(*work, trailers, still_valid)
 
     def revert_to_tree(
         self,

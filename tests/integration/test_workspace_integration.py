@@ -141,6 +141,20 @@ def test_a_second_time_is_recognised(repository: Repository) -> None:
     assert subjects(repository) == ["Do A2", "Do A1"]
 
 
+def test_what_is_on_the_branch_already_need_not_be_readable_any_more(
+    repository: Repository,
+) -> None:
+    base = repository.tip(BRANCH)
+    first = attempt(repository, "A1", base, one="1")
+    commit = attempt(repository, "A2", base, two="2")
+    integrate(repository, "A1", first, base)
+    done = integrate(repository, "A2", commit, base)
+    assert isinstance(done, Integrated) and done.tip != commit
+    unreadable = "1" * 40
+    again = integrate(repository, "A2", unreadable, f"{unreadable}^")
+    assert again == AlreadyIntegrated(done.tip, done.tip)
+
+
 def test_a_conflict_names_the_files_and_shows_them(repository: Repository) -> None:
     base = repository.tip(BRANCH)
     first = attempt(repository, "A1", base, list=numbers(2, "ours"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from workers import crash
 from workers.git.errors import GitFailed, Superseded, UnknownRevision
 from workers.git.merging import Conflict, merge, tree_of
-from workers.git.messages import Commit, compose, history, text_of
+from workers.git.messages import Commit, bearing, compose, history, text_of
 from workers.git.program import Git
 from workers.git.refs import Refs
 
@@ -85,6 +85,13 @@ class Branch:
                 crash.point("integrate.after_update_ref")
                 return Integrated(new, rebased=old != base)
         raise self._too_busy()
+
+    def already(self, trailers: Mapping[str, str]) -> AlreadyIntegrated | None:
+        """The commit with these trailers, wherever on the branch it is."""
+        tip = self.tip()
+        found = (commit for commit in bearing(self.git, tip, trailers) if commit.has(trailers))
+        done = next(found, None)
+        return AlreadyIntegrated(tip, done.sha) if done else None
 
     def revert_to_tree(
         self,

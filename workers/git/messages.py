@@ -40,7 +40,17 @@ def text_of(git: Git, commit: str) -> str:
 
 def history(git: Git, since: str, until: str) -> list[Commit]:
     """The commits reachable from `until` and not from `since`, newest first."""
-    output = git.run("log", "-z", f"--format={FORMAT}", "--end-of-options", f"{since}..{until}")
+    return _log(git, f"{since}..{until}")
+
+
+def bearing(git: Git, until: str, trailers: Mapping[str, str]) -> list[Commit]:
+    """The commits up to `until` in whose messages these trailers are found as words, wherever."""
+    words = (f"--grep={key}: {value}" for key, value in trailers.items())
+    return _log(git, until, "--fixed-strings", "--all-match", *words)
+
+
+def _log(git: Git, commits: str, *filters: str) -> list[Commit]:
+    output = git.run("log", "-z", f"--format={FORMAT}", *filters, "--end-of-options", commits)
     return [_parse(entry) for entry in output.split("\0") if entry]
 
 
