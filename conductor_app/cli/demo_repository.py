@@ -1,9 +1,8 @@
 """The small git repository that `conductor run` makes when no project is named."""
 
-import os
-import subprocess
 from pathlib import Path
 
+from conductor_app.cli.git import run_git
 from conductor_app.errors import EnvironmentProblem, Refused
 
 README = """# {name}
@@ -47,27 +46,11 @@ def create_demo_repository(path: Path) -> str:
 
 
 def _has_commit(path: Path) -> bool:
-    return _run(path, "rev-parse", "--verify", "--quiet", "HEAD").returncode == 0
+    return run_git(path, "rev-parse", "--verify", "--quiet", "HEAD").returncode == 0
 
 
 def _git(path: Path, *arguments: str) -> str:
-    done = _run(path, *arguments)
+    done = run_git(path, *arguments)
     if done.returncode:
         raise EnvironmentProblem(f"git could not make {path} a repository: {done.stderr.strip()}")
     return done.stdout.strip()
-
-
-def _run(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # Variables such as GIT_DIR, set when this is started from a git hook, would lead elsewhere.
-    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
-    try:
-        return subprocess.run(
-            ["git", "-C", str(path), *arguments],
-            env={**environment, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise EnvironmentProblem("git is not on PATH; install git 2.38 or newer.") from error

@@ -1,10 +1,12 @@
 """Which project is meant, and what a run must know of its repository."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from conductor_app.cli import git as git_program
 from conductor_app.cli import project, run_project
 from conductor_app.cli.repository import NotARepository, require_repository, uncommitted
 from conductor_app.errors import EnvironmentProblem
@@ -75,6 +77,19 @@ def test_a_part_of_a_repository_is_refused_and_the_whole_named(repository: Path)
 def test_a_missing_git_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(EnvironmentProblem, match="git is not on PATH"):
+        require_repository(repository)
+
+
+def test_a_git_that_does_not_end_is_named(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "programs" / "git"
+    hanging.parent.mkdir()
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{hanging.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(git_program, "ANSWER_SECONDS", 0.2)
+    with pytest.raises(EnvironmentProblem, match=r"`git rev-parse` in .* did not end within 0.2 s"):
         require_repository(repository)
 
 
