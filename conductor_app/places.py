@@ -117,11 +117,16 @@ def make_socket_directory(home: Path) -> Path:
     """The socket directory, made if need be, and surely nobody else's."""
     directory = socket_directory(home)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_own(directory)
+    directory.chmod(0o700)
+    return directory
+
+
+def require_own(directory: Path) -> None:
+    """Raises EnvironmentProblem when what is there is no directory of this user."""
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise EnvironmentProblem(
             f"{directory} belongs to somebody else, so sockets in it would not be private. "
             "Remove it, or set CONDUCTOR_HOME to a directory with a shorter path."
         )
-    directory.chmod(0o700)
-    return directory

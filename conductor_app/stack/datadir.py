@@ -1,9 +1,11 @@
 """The data directory: making it, who may use it, and which version of Conductor wrote it."""
 
+import errno
+import os
 from pathlib import Path
 
 from conductor_app.errors import EnvironmentProblem
-from conductor_app.places import Places, make_socket_directory
+from conductor_app.places import Places, make_socket_directory, require_own, socket_directory
 
 LAYOUT_VERSION = 1
 
@@ -26,10 +28,24 @@ def prepare(home: Path) -> None:
         if not places.version.exists():
             places.version.write_text(f"{LAYOUT_VERSION}\n")
     except OSError as failure:
-        raise DataDirectoryProblem(
-            f"The data directory {home} can't be written: {failure.strerror or failure}. "
-            "Give yourself permission to it, free some disk, or set CONDUCTOR_HOME to another one."
-        ) from failure
+        raise _unusable(home, failure) from failure
+
+
+def look(home: Path) -> bool:
+    """Whether it is there, without changing anything.
+
+    Raises DataDirectoryProblem when it could be neither used nor made.
+    """
+    places = Places(home)
+    try:
+        check_version(home)
+        for directory in (home, *places.directories(), socket_directory(home)):
+            _require_writable(_existing(directory))
+        if socket_directory(home).exists():
+            require_own(socket_directory(home))
+    except OSError as failure:
+        raise _unusable(home, failure) from failure
+    return home.exists()
 
 
 def check_version(home: Path) -> None:
@@ -53,3 +69,22 @@ def _version(marker: Path) -> int:
             f"{marker} should hold a number and does not. Is {marker.parent} Conductor's data "
             f"directory? If so, write {LAYOUT_VERSION} into it; if not, set CONDUCTOR_HOME."
         ) from None
+
+
+def _existing(directory: Path) -> Path:
+    """The directory itself, or where it would be made: the nearest one above that is there."""
+    return next(place for place in (directory, *directory.parents) if place.exists())
+
+
+def _require_writable(place: Path) -> None:
+    if not place.is_dir():
+        raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+
+
+def _unusable(home: Path, failure: OSError) -> DataDirectoryProblem:
+    return DataDirectoryProblem(
+        f"The data directory {home} can't be written: {failure.strerror or failure}. "
+        "Give yourself permission to it, free some disk, or set CONDUCTOR_HOME to another one."
+    )

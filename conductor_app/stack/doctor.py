@@ -117,10 +117,11 @@ def _sandbox(settings: Settings) -> Finding:
 
 def _data_directory(home: Path) -> Finding:
     try:
-        datadir.prepare(home)
+        there = datadir.look(home)
     except ConductorError as failure:
         return Finding("Data directory", False, str(home), failure.message)
-    return Finding("Data directory", True, str(home))
+    words = "" if there else " (not there yet; it can be made)"
+    return Finding("Data directory", True, f"{home}{words}")
 
 
 def _disk(home: Path) -> Finding:

@@ -61,6 +61,14 @@ def test_a_silent_server_is_named_without_its_password(home: Path) -> None:
     assert "secret" not in str(findings)
 
 
+def test_it_only_looks_at_the_data_directory(home: Path) -> None:
+    fresh = home / "fresh"
+    _, findings = doctor(CONDUCTOR_HOME=str(fresh))
+    assert findings["Data directory"]["ok"]
+    assert "can be made" in findings["Data directory"]["found"]
+    assert not fresh.exists()
+
+
 def test_a_data_directory_that_can_not_be_made_is_named(home: Path) -> None:
     (home / "file").touch()
     code, findings = doctor(CONDUCTOR_HOME=str(home / "file" / "below"))

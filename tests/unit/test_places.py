@@ -50,6 +50,45 @@ def test_preparing_makes_everything_private_and_may_be_repeated(tmp_path: Path) 
     assert Places(home).version.read_text().strip() == str(datadir.LAYOUT_VERSION)
 
 
+def test_looking_makes_nothing_and_says_whether_it_is_there(tmp_path: Path) -> None:
+    home = tmp_path / "deep" / "home"
+    assert datadir.look(home) is False
+    assert list(tmp_path.iterdir()) == []
+    datadir.prepare(home)
+    assert datadir.look(home) is True
+
+
+@pytest.mark.parametrize(
+    ("file", "home"), [("home", "home"), ("home/logs", "home"), ("file", "file/deep/home")]
+)
+def test_looking_finds_a_file_in_the_way(tmp_path: Path, file: str, home: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    with pytest.raises(DataDirectoryProblem, match=r"can't be written: Not a directory.*HOME"):
+        datadir.look(tmp_path / home)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_looking_finds_a_parent_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(DataDirectoryProblem, match="Permission denied"):
+            datadir.look(tmp_path / "home")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_looking_finds_a_socket_directory_of_somebody_else(tmp_path: Path) -> None:
+    home = tmp_path / ("x" * 120)
+    trap = socket_directory(home)
+    trap.symlink_to(tmp_path)
+    try:
+        with pytest.raises(EnvironmentProblem, match="belongs to somebody else"):
+            datadir.look(home)
+    finally:
+        trap.unlink()
+
+
 def test_a_directory_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "version").write_text(f"{datadir.LAYOUT_VERSION + 1}\n")
     with pytest.raises(DataDirectoryProblem, match=r"written by a newer Conductor .*Update"):
