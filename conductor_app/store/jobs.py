@@ -19,7 +19,7 @@ from conductor_app.store.tables import (
     workers,
 )
 
-# Later than any clock: a job that waits for something other than time.
+# Later than any clock: added to the time of a job that waits for something other than time.
 NEVER = 2**53
 
 QUEUED = jobs.c.status == "queued"
@@ -147,14 +147,14 @@ def cancel_of_task(tx: Transaction, task_id: str) -> None:
 
 def park(tx: Transaction, task_id: str) -> None:
     """Keep a queued attempt from being sent or claimed until its task is queued again."""
-    parked = {"not_before": NEVER, "hinted_at": None}
+    parked = {"not_before": jobs.c.not_before % NEVER + NEVER, "hinted_at": None}
     tx.run(update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(**parked))
 
 
 def unpark(tx: Transaction, task_id: str) -> None:
-    tx.run(
-        update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(not_before=0, hinted_at=None)
-    )
+    """Let it be sent, though not before the time that a retry has still to wait for."""
+    due = {"not_before": jobs.c.not_before % NEVER, "hinted_at": None}
+    tx.run(update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(**due))
 
 
 def request_cancel(tx: Transaction, job_ids: Sequence[str]) -> None:

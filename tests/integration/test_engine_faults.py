@@ -10,6 +10,7 @@ from conductor_app.domain.outcome import (
     Failed,
     Integrated,
     Interrupted,
+    Judged,
     Outcome,
     Released,
     Succeeded,
@@ -18,10 +19,11 @@ from conductor_app.domain.outcome import (
 from conductor_app.engine import control, task_control
 from conductor_app.engine.claim import Claim
 from conductor_app.engine.report import Report, report
+from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store.tables import attempts, errors
 from tests.fakes import invariants
-from tests.fakes.engine import Engine, engine_on, phase, task, workflow
-from tests.fakes.worker import DIES
+from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
+from tests.fakes.worker import DIES, judgements
 
 TIMEOUT = Failed("TIMEOUT", "too slow", "the log")
 PATIENT = {"max": 2, "backoff": "exponential", "base": 10, "escalate_after": 2}
@@ -55,6 +57,29 @@ class TestRetries:
         engine.run()
         assert engine.status(one) == "completed"
         assert attempt_states(engine) == ["failed", "succeeded"]
+
+    def test_it_is_kept_while_a_need_that_was_opened_again_is_waited_for(
+        self, engine: Engine
+    ) -> None:
+        first = phase(
+            task("a", milestone="m"),
+            task("b", needs=["a"], retry=PATIENT),
+            milestones=[milestone("m", check())],
+        )
+        one = engine.start(workflow(first))
+        engine.run(outcomes={"0/b": [TIMEOUT]}, queues=["agent.models"])
+        due = engine.job(engine.task(one, "0/b").id).not_before
+        assert due > engine.now
+        bad = [lambda claim: Judged(judgements(claim, "failed", "broken"), claim.tip)]
+        engine.run(outcomes={"0/m": bad}, queues=[SYSTEM_QUEUE])
+        assert engine.states(one) == {"0/a": "queued", "0/b": "waiting"}
+        engine.run()
+        assert engine.states(one) == {"0/a": "completed", "0/b": "queued"}
+        assert engine.job(engine.task(one, "0/b").id).not_before == due
+        engine.later(11)
+        engine.due()
+        engine.run()
+        assert engine.status(one) == "completed"
 
     def test_the_next_attempt_is_told_what_went_wrong(self, engine: Engine) -> None:
         one = engine.start(workflow(phase(task("a", retry={"base": 0}))))
