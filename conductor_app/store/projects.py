@@ -22,6 +22,15 @@ def get(tx: Transaction, project_id: str) -> Row[Any]:
     return row
 
 
+def lock(tx: Transaction, project_id: str) -> None:
+    """Until the end of the transaction nobody else decides what is begun on the project.
+
+    Rows that only refer to it (executions, lessons) are written by others all the same.
+    """
+    mine = select(projects.c.id).where(projects.c.id == project_id)
+    tx.all(mine.with_for_update(key_share=True))
+
+
 def at(tx: Transaction, location: str) -> Row[Any] | None:
     """The project of a local path or URL."""
     return tx.first(

@@ -1,5 +1,7 @@
 """Document 000's nine endpoints, acting on the project's current execution."""
 
+from contextlib import suppress
+
 from flask import Response
 
 from conductor_app.api import meant, starting
@@ -21,6 +23,7 @@ from conductor_app.api.schemas.executions import (
 from conductor_app.engine import control, projects
 from conductor_app.errors import InvalidInput, NotFound
 from conductor_app.queue import agent_queue
+from conductor_app.store import projects as stored
 from conductor_app.store.database import Transaction
 from conductor_app.views import agents, current, dashboard, report
 from conductor_app.views.status import status
@@ -131,11 +134,17 @@ def _start(tx: Transaction, query: OrchestratorQuery, body: StartOrchestrator) -
     project = body.project or query.project
     if query.execution is not None:
         return _resumed(tx, query.execution)
-    project_id = projects.find_or_create(tx, project).id if project else None
-    try:
-        return _resumed(tx, current.current_execution(tx, project_id).id)
-    except NotFound:
-        chosen = project_id or projects.only(tx).id
+    if project is None:
+        try:
+            return _resumed(tx, current.current_execution(tx).id)
+        except NotFound:
+            chosen = projects.only(tx).id
+    else:
+        chosen = projects.find_or_create(tx, project).id
+    # Of two requests at once the second sees here what the first has started.
+    stored.lock(tx, chosen)
+    with suppress(NotFound):
+        return _resumed(tx, current.current_execution(tx, chosen).id)
     message, data = starting.start_execution(tx, chosen, body.order(), conductor().settings)
     return Answer(f"Orchestrator started. {message}", {**_status(tx, data["id"]), **_told(data)})
 
