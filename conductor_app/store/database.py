@@ -19,11 +19,17 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 
 from conductor_app.queue import Hint, Queue
 from conductor_app.store.deferring import DeferringConnection, DeferringCursor
+from conductor_app.store.prepared import Prepared
 from conductor_app.store.recorder import Recorder
 
+Statement = Executable | Prepared
+# Planning costs more than these small statements ever take, and every query has its index: a table
+# that has just grown has no statistics yet that would tell the planner so.
+_PLANNING = "-c jit=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
 # How long a reading of the server's clock is good for.
 CLOCK_SECONDS = 10.0
 # By default each statement sees what was committed just before it.
@@ -42,34 +48,82 @@ class Transaction:
         self.hints: list[Hint] = []
         # The executions that this transaction has locked (store/executions.py), by id.
         self.locked: dict[str, Any] = {}
+        # Jobs of which it is known that their executions are among those.
+        self.covered: set[str] = set()
         # Jobs queued here whose message the broker's chain carries already.
         self.carried: set[str] = set()
         self.postgresql = connection.dialect.name == "postgresql"
+        self._raw: Any = connection.connection.driver_connection
 
-    def all(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+    def all(self, statement: Statement, parameters: Any = None) -> Sequence[Row[Any]]:
+        if isinstance(statement, Prepared):
+            return self._rows(statement, parameters)
         return self.connection.execute(statement, parameters).all()
 
-    def first(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+    def first(self, statement: Statement, parameters: Any = None) -> Row[Any] | None:
+        if isinstance(statement, Prepared):
+            rows = self._rows(statement, parameters)
+            return rows[0] if rows else None
         return self.connection.execute(statement, parameters).first()
 
-    def value(self, statement: Executable, parameters: Any = None) -> Any:
-        return self.connection.execute(statement, parameters).scalar()
+    def value(self, statement: Statement, parameters: Any = None) -> Any:
+        row = self.first(statement, parameters)
+        return row[0] if row is not None else None
 
     def run(self, statement: Executable, parameters: Any = None) -> int:
         """Execute a write; the number of rows it changed."""
         return self.connection.execute(statement, parameters).rowcount
 
-    def later(self, statement: Executable, parameters: Any = None) -> None:
+    def later(self, statement: Prepared, *rows: Mapping[str, Any]) -> None:
         """Execute a write whose result nobody needs, in order, together with what follows it."""
-        raw = self.connection.connection.driver_connection
-        if not isinstance(raw, DeferringConnection):
-            self.connection.execute(statement, parameters)
+        if not rows:
             return
-        raw.deferring = True
-        try:
-            self.connection.execute(statement, parameters)
-        finally:
-            raw.deferring = False
+        compiled = statement.compiled(self.connection.dialect, rows[0])
+        values = [compiled.bind(row) for row in rows]
+        with _sqlalchemy_errors(self.connection, compiled.text):
+            if self.postgresql:
+                self._raw.later(compiled.text, values)
+            else:
+                self._raw.executemany(compiled.text, values)
+
+    def _rows(self, statement: Prepared, parameters: Any) -> Sequence[Row[Any]]:
+        compiled = statement.compiled(self.connection.dialect, parameters)
+        values = compiled.bind(parameters)
+        with _sqlalchemy_errors(self.connection, compiled.text):
+            if self.postgresql:
+                return compiled.rows(self._raw.read(compiled.text, values))
+            return compiled.rows(self._raw.execute(compiled.text, values).fetchall())
+
+
+class _sqlalchemy_errors:
+    """Around the driver's own calls: its errors are raised as SQLAlchemy's."""
+
+    __slots__ = ("_connection", "_text")
+
+    def __init__(self, connection: Connection, text: str) -> None:
+        self._connection = connection
+        self._text = text
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        dialect = self._connection.dialect
+        driver = dialect.loaded_dbapi
+        if not isinstance(error, driver.Error):
+            return
+        raw = self._connection.connection.driver_connection
+        gone = dialect.is_disconnect(error, raw, None)
+        if gone:
+            self._connection.invalidate(error)
+        raise DBAPIError.instance(
+            self._text,
+            None,
+            error,
+            driver.Error,
+            hide_parameters=True,
+            connection_invalidated=gone,
+            dialect=dialect,
+        ) from error
 
 
 class Database:
@@ -109,8 +163,7 @@ class Database:
                 connect_args={
                     "connection_factory": DeferringConnection,
                     "cursor_factory": DeferringCursor,
-                    # Compiling a plan costs more than these small statements ever take.
-                    "options": "-c jit=off -c enable_seqscan=off",
+                    "options": _PLANNING,
                 },
             )
 
@@ -141,16 +194,22 @@ class Database:
                 with connection.execution_options(**postgresql).begin():
                     yield connection
                 return
-            connection.exec_driver_sql(begin)
+            self._say(connection, begin)
             try:
                 yield connection
-                connection.exec_driver_sql("COMMIT")
+                self._say(connection, "COMMIT")
             except BaseException:
                 # A full disk, or one that fails, has ended the transaction already.
                 raw: Any = connection.connection.driver_connection
                 if raw.in_transaction:
-                    connection.exec_driver_sql("ROLLBACK")
+                    self._say(connection, "ROLLBACK")
                 raise
+
+    @staticmethod
+    def _say(connection: Connection, word: str) -> None:
+        raw: Any = connection.connection.driver_connection
+        with _sqlalchemy_errors(connection, word):
+            raw.execute(word)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,54 +1,86 @@
-"""PostgreSQL over fewer round trips: writes whose result nobody asks for travel with what follows.
+"""PostgreSQL over fewer round trips, with plans that the server keeps.
 
-A transaction of the engine is a dozen small statements, and waiting for each answer costs more
-than the work. A deferred statement is kept, its parameters bound, and sent in front of the next one
-whose result is wanted, or of the commit. An error in it fails that one, and with it the
-transaction, as it would have by itself.
+A transaction of the engine is a dozen small statements, and waiting for each answer, or planning
+each anew, costs more than the work. A write whose result nobody asks for is kept and sent in front
+of the next statement whose result is wanted, or of the commit. An error in it fails that one, and
+with it the transaction, as it would have by itself. A statement is named to the server at its first
+use (`PREPARE`, for this session), and from then on sent as a name and its values.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg2.extensions import connection, cursor
+from psycopg2.extensions import STATUS_READY, connection, cursor
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
 class DeferringConnection(connection):
-    """Keeps the statements that wait; while `deferring` is set, those executed join them."""
+    """Keeps the statements that wait and the names of those that the server knows."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.deferring = False
-        self.waiting: list[bytes] = []
+        self._waiting: list[bytes] = []
+        self._names: dict[str, str] = {}
+        # Never used twice: whether a PREPARE that failed on its way was executed is unknown.
+        self._numbers = itertools.count(1)
+
+    def later(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute the statement for each of these values, with what is sent next."""
+        with self.cursor() as scribe:
+            self._waiting += [self._worded(scribe, text, values) for values in rows]
+
+    def read(self, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of the statement's answer."""
+        with self.cursor(cursor_factory=cursor) as reader:
+            reader.execute(self.with_waiting(self._worded(reader, text, values)))
+            return reader.fetchall()
+
+    def with_waiting(self, words: bytes) -> bytes:
+        """What waits and then these words, in one message."""
+        if not self._waiting:
+            return words
+        together = b";".join([*self._waiting, words])
+        self._waiting.clear()
+        return together
+
+    def _worded(self, scribe: cursor, text: str, values: Sequence[Any]) -> bytes:
+        name = self._names.get(text)
+        words = b""
+        if name is None:
+            name = self._names[text] = f"conductor_{next(self._numbers)}"
+            words = f"PREPARE {name} AS {text};".encode()
+        if not values:
+            return words + f"EXECUTE {name}".encode()
+        places = ",".join(["%s"] * len(values))
+        return words + scribe.mogrify(f"EXECUTE {name}({places})", values)
 
     def commit(self) -> None:
-        if self.waiting:
-            with self.cursor() as sender:
-                sender.execute("")
+        if self._waiting:
+            with self.cursor(cursor_factory=cursor) as sender:
+                sender.execute(self.with_waiting(b"SELECT"))
         super().commit()
 
     def rollback(self) -> None:
-        self.waiting.clear()
+        if self._waiting or self.status != STATUS_READY:
+            self._waiting.clear()
+            self._names.clear()
         super().rollback()
 
 
 class DeferringCursor(cursor):
-    """Sends what waits in front of its own statement, in one message."""
+    """SQLAlchemy's statements: what waits is sent in front of them."""
 
     connection: DeferringConnection
 
     def execute(self, query: Any, vars: Parameters = None) -> None:
-        waiting = self.connection.waiting
-        if self.connection.deferring:
-            waiting.append(self.mogrify(query, vars))
-        elif waiting:
-            together = b";".join([*waiting, self.mogrify(query, vars) if query else b"SELECT"])
-            waiting.clear()
-            super().execute(together)
+        waiting = self.connection.with_waiting(b"")
+        if waiting:
+            super().execute(waiting + self.mogrify(query, vars))
         else:
             super().execute(query, vars)
 
-    def executemany(self, query: Any, vars_list: Iterable[Any]) -> None:
+    def executemany(self, query: Any, vars_list: Any) -> None:
         for each in vars_list:
             self.execute(query, each)

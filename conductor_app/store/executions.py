@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, bindparam, insert, literal, select, update
+from sqlalchemy import Row, Text, insert, literal_column, select, update
 
 from conductor_app.domain.events import GENESIS
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState
 from conductor_app.store.database import Transaction
+from conductor_app.store.prepared import Prepared, among
 from conductor_app.store.tables import OPEN_EXECUTION, executions, jobs, projects, shares, streams
 
 OPEN = OPEN_EXECUTION
@@ -67,14 +68,13 @@ _LOCKED = (
         streams.c.last_link,
     )
     .join(projects, projects.c.id == executions.c.project_id)
-    .join(streams, streams.c.stream == literal("execution:") + executions.c.id)
+    .join(streams, streams.c.stream == literal_column("'execution:'", Text) + executions.c.id)
     .order_by(executions.c.id)
     .with_for_update(of=(executions, streams))
 )
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_LOCK_ALL = _LOCKED.where(executions.c.id.in_(_IDS))
-_LOCK_OF_JOBS = _LOCKED.where(
-    executions.c.id.in_(select(jobs.c.execution_id).where(jobs.c.id.in_(_IDS)))
+_LOCK_ALL = Prepared(_LOCKED.where(among(executions.c.id, "ids")))
+_LOCK_OF_JOBS = Prepared(
+    _LOCKED.where(executions.c.id.in_(select(jobs.c.execution_id).where(among(jobs.c.id, "ids"))))
 )
 
 
@@ -84,8 +84,12 @@ def lock_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Execution]:
 
 
 def lock_of_jobs(tx: Transaction, job_ids: Iterable[str]) -> dict[str, Execution]:
-    """The executions of these jobs, locked, by execution id."""
-    return _kept(tx, tx.all(_LOCK_OF_JOBS, {"ids": list(job_ids)}))
+    """The executions of these jobs (and maybe others), locked, by execution id."""
+    wanted = set(job_ids)
+    if not wanted <= tx.covered:
+        _kept(tx, tx.all(_LOCK_OF_JOBS, {"ids": list(wanted)}))
+        tx.covered |= wanted
+    return tx.locked
 
 
 def _kept(tx: Transaction, rows: Iterable[Row[Any]]) -> dict[str, Execution]:

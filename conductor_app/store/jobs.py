@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, text, update
 
 from conductor_app.domain.states import JobState
 from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store.database import Transaction
+from conductor_app.store.prepared import Prepared, among
 from conductor_app.store.tables import (
     OPEN_EXECUTION,
     OPEN_JOB,
@@ -22,23 +23,26 @@ from conductor_app.store.tables import (
 # Later than any clock: added to the time of a job that waits for something other than time.
 NEVER = 2**53
 
-QUEUED = jobs.c.status == "queued"
-ACTIVE = jobs.c.status == "active"
+QUEUED = text("jobs.status = 'queued'")
+ACTIVE = text("jobs.status = 'active'")
 OPEN = OPEN_JOB
 UNHINTED = (QUEUED, jobs.c.hinted_at.is_(None))
 
 
+_ADD = Prepared(insert(jobs))
+
+
 def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        tx.later(insert(jobs), rows)
+        tx.later(_ADD, *rows)
 
 
-_WITH_TASKS = (
+_WITH_TASKS = Prepared(
     select(
         jobs, *(column.label(f"task_{column.name}") for column in tasks.c if column.name != "id")
     )
     .join(tasks, tasks.c.id == jobs.c.task_id, isouter=True)
-    .where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+    .where(among(jobs.c.id, "ids"))
 )
 
 
@@ -71,9 +75,9 @@ def get(tx: Transaction, job_id: str) -> Row[Any] | None:
     return tx.first(select(jobs).where(jobs.c.id == job_id))
 
 
-_TAKE = (
+_TAKE = Prepared(
     update(jobs)
-    .where(jobs.c.id.in_(bindparam("ids", expanding=True)), QUEUED)
+    .where(among(jobs.c.id, "ids"), QUEUED)
     .values(
         status="active",
         claims=jobs.c.claims + 1,
@@ -90,7 +94,7 @@ def take(tx: Transaction, ids: Sequence[str], worker_id: str, lease_until: int) 
     tx.later(_TAKE, {"ids": list(ids), "until": lease_until, "worker": worker_id})
 
 
-_END = (
+_END = Prepared(
     update(jobs)
     .where(jobs.c.id == bindparam("job"), ACTIVE, jobs.c.fence == bindparam("held_fence"))
     .values(status=bindparam("new_status"), finished_at=bindparam("now"), lease_until=None)
@@ -104,7 +108,7 @@ def end(tx: Transaction, ended: Iterable[tuple[str, int]], state: JobState) -> N
         for id_, fence in ended
     ]
     if rows:
-        tx.later(_END, rows)
+        tx.later(_END, *rows)
 
 
 def requeue(tx: Transaction, job: Row[Any], *, not_before: int = 0, **values: Any) -> bool:
@@ -203,10 +207,12 @@ def unhinted_queues(tx: Transaction) -> list[str]:
     return [row.queue for row in tx.all(statement)]
 
 
-_HINTED = select(func.count()).where(
-    jobs.c.queue == bindparam("of_queue"), QUEUED, jobs.c.hinted_at.is_not(None)
+_HINTED = Prepared(
+    select(func.count()).where(
+        jobs.c.queue == bindparam("of_queue"), QUEUED, jobs.c.hinted_at.is_not(None)
+    )
 )
-_ACTIVE_ON = select(func.count()).where(jobs.c.queue == bindparam("of_queue"), ACTIVE)
+_ACTIVE_ON = Prepared(select(func.count()).where(jobs.c.queue == bindparam("of_queue"), ACTIVE))
 
 
 def hinted(tx: Transaction, queue: str) -> int:
@@ -250,11 +256,11 @@ def oldest_hints(tx: Transaction, before: int) -> list[str]:
 
 # What `engine.claim` would refuse is not sent either.
 _SENDABLE = or_(
-    and_(executions.c.status == "running", executions.c.hold.is_(None)),
+    and_(text("executions.status = 'running'"), executions.c.hold.is_(None)),
     executions.c.hold == jobs.c.id,
-    and_(jobs.c.kind == "integrate", executions.c.hold.is_(None)),
+    and_(text("jobs.kind = 'integrate'"), executions.c.hold.is_(None)),
 )
-_SHARERS = (
+_SHARERS = Prepared(
     select(shares)
     .join(executions, executions.c.id == shares.c.execution_id)
     .where(
@@ -281,7 +287,7 @@ def sharers(tx: Transaction, queue: str) -> Sequence[Row[Any]]:
     return tx.all(_SHARERS, {"of_queue": queue, "now": tx.now})
 
 
-_NEXT_UNHINTED = (
+_NEXT_UNHINTED = Prepared(
     select(
         jobs.c.id,
         jobs.c.priority,
@@ -311,12 +317,10 @@ def next_unhinted(tx: Transaction, queue: str, execution_id: str, limit: int) ->
     return tx.all(_NEXT_UNHINTED, wanted)
 
 
-_MARK_HINTED = (
-    update(jobs)
-    .where(jobs.c.id.in_(bindparam("ids", expanding=True)), QUEUED)
-    .values(hinted_at=bindparam("now"))
+_MARK_HINTED = Prepared(
+    update(jobs).where(among(jobs.c.id, "ids"), QUEUED).values(hinted_at=bindparam("now"))
 )
-_CHARGE = (
+_CHARGE = Prepared(
     update(shares)
     .where(shares.c.execution_id == bindparam("of_execution"))
     .values(virtual_time=bindparam("time"))

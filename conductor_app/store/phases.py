@@ -7,6 +7,7 @@ from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 
 from conductor_app.domain.states import MilestoneState, PhaseState
 from conductor_app.store.database import Transaction
+from conductor_app.store.prepared import Prepared
 from conductor_app.store.tables import (
     CURRENT_MILESTONE,
     CURRENT_PHASE,
@@ -30,10 +31,12 @@ def add(
         tx.run(insert(milestones), list(milestone_rows))
 
 
-_CURRENT = select(phases).where(
-    phases.c.execution_id == bindparam("of_execution"),
-    phases.c.number == bindparam("of_phase"),
-    CURRENT_PHASE,
+_CURRENT = Prepared(
+    select(phases).where(
+        phases.c.execution_id == bindparam("of_execution"),
+        phases.c.number == bindparam("of_phase"),
+        CURRENT_PHASE,
+    )
 )
 
 
@@ -47,7 +50,7 @@ _STUCK_TASKS = (
     .where(tasks.c.execution_id == bindparam("of_execution"), STUCK_TASK)
     .scalar_subquery()
 )
-_AT_WORK = (
+_AT_WORK = Prepared(
     select(phases, _STUCK_TASKS.label("stuck_tasks"))
     .where(
         phases.c.execution_id == bindparam("of_execution"),

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from conductor_app.domain import events as rules
 from conductor_app.domain.states import allowed
+from conductor_app.store.prepared import Prepared
 from conductor_app.store.tables import events, streams
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 CREATED_TOGETHER = 500
 
-_INSERT = insert(events).inline()
+_INSERT = Prepared(insert(events).inline())
 
-_LAST = (
+_LAST = Prepared(
     select(streams.c.last_number, streams.c.last_link)
     .where(streams.c.stream == bindparam("of_stream"))
     .with_for_update()
 )
-_ADVANCE = (
+_ADVANCE = Prepared(
     update(streams)
     .where(streams.c.stream == bindparam("of_stream"))
     .values(last_number=bindparam("new_number"), last_link=bindparam("new_link"))
@@ -106,7 +107,7 @@ class Recorder:
                 }
             )
         # Inline: nobody asks which positions they got.
-        tx.later(_INSERT, rows)
+        tx.later(_INSERT, *rows)
         self._ends[stream] = (number, link)
         if known:
             tx.later(_ADVANCE, {"of_stream": stream, "new_number": number, "new_link": link})

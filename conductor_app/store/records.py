@@ -10,6 +10,7 @@ from conductor_app.domain.outcome import NOTHING_USED, Judgement, Usage
 from conductor_app.domain.states import AttemptState
 from conductor_app.ids import new_id
 from conductor_app.store.database import Transaction
+from conductor_app.store.prepared import Prepared
 from conductor_app.store.tables import (
     attempts,
     check_results,
@@ -20,12 +21,14 @@ from conductor_app.store.tables import (
     progress,
 )
 
+_ADD_ATTEMPT = Prepared(insert(attempts))
+
 
 def add_attempts(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    tx.later(insert(attempts), rows)
+    tx.later(_ADD_ATTEMPT, *rows)
 
 
-_END_ATTEMPT = (
+_END_ATTEMPT = Prepared(
     update(attempts)
     .where(attempts.c.id == bindparam("attempt"), attempts.c.status == "active")
     .values(
@@ -65,7 +68,7 @@ class AttemptEnd:
 def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
     tx.later(
         _END_ATTEMPT,
-        [
+        *(
             {
                 "attempt": end.attempt_id,
                 "new_status": end.state,
@@ -83,7 +86,7 @@ def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
                 "new_cost": end.usage.cost_nano_usd,
             }
             for end in ends
-        ],
+        ),
     )
 
 
@@ -107,6 +110,9 @@ def lose_attempt(tx: Transaction, attempt_id: str) -> None:
 
 def count_attempts(tx: Transaction, task_id: str) -> int:
     return int(tx.value(select(func.count()).where(attempts.c.task_id == task_id)))
+
+
+_ADD_JUDGEMENT = Prepared(insert(check_results))
 
 
 def add_judgements(
@@ -137,7 +143,7 @@ def add_judgements(
         for each in judgements
     ]
     if rows:
-        tx.later(insert(check_results), rows)
+        tx.later(_ADD_JUDGEMENT, *rows)
 
 
 def add_error(

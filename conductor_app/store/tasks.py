@@ -4,21 +4,22 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     Integer,
     Row,
     and_,
     bindparam,
     func,
     insert,
-    literal,
-    or_,
+    literal_column,
+    not_,
     select,
+    text,
     update,
 )
 
 from conductor_app.domain.states import TaskState
 from conductor_app.store.database import Transaction
+from conductor_app.store.prepared import Prepared, among
 from conductor_app.store.tables import (
     CURRENT_MILESTONE,
     CURRENT_PHASE,
@@ -32,8 +33,8 @@ from conductor_app.store.tables import (
 )
 
 # Spelled out, so that the partial indexes of the same words serve these queries.
-READY = and_(tasks.c.status == "waiting", tasks.c.needs_left == 0)
-UNFINISHED = tasks.c.status.in_(("waiting", "queued", "active", "integrating"))
+READY = text("tasks.status = 'waiting' AND tasks.needs_left = 0")
+UNFINISHED = text("tasks.status IN ('waiting','queued','active','integrating')")
 
 
 def add(tx: Transaction, rows: Sequence[dict[str, Any]], needs: Sequence[dict[str, Any]]) -> None:
@@ -69,7 +70,7 @@ def all_current(tx: Transaction, execution_id: str, phase: int | None = None) ->
     return tx.all(statement.order_by(tasks.c.phase, tasks.c.position, tasks.c.id))
 
 
-_READY = (
+_OF_PHASE = (
     select(
         tasks.c.id,
         tasks.c.key,
@@ -86,7 +87,8 @@ _READY = (
     .order_by(tasks.c.priority.desc(), tasks.c.position)
     .limit(bindparam("most"))
 )
-_READY_WITHOUT = _READY.where(tasks.c.agent.not_in(bindparam("without", expanding=True)))
+_READY = Prepared(_OF_PHASE)
+_READY_WITHOUT = Prepared(_OF_PHASE.where(not_(among(tasks.c.agent, "without"))))
 
 
 def ready(
@@ -109,7 +111,7 @@ def in_flight(tx: Transaction, execution_id: str) -> dict[str, int]:
     return {row.agent: row.n for row in tx.all(statement)}
 
 
-_STUCK = (
+_STUCK = Prepared(
     select(tasks.c.key, tasks.c.status)
     .where(tasks.c.execution_id == bindparam("of_execution"), STUCK_TASK)
     .order_by(tasks.c.key)
@@ -121,9 +123,9 @@ def stuck(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
     return tx.all(_STUCK, {"of_execution": execution_id})
 
 
-_QUEUE = (
+_QUEUE = Prepared(
     update(tasks)
-    .where(tasks.c.id.in_(bindparam("ids", expanding=True)), tasks.c.status == "waiting")
+    .where(among(tasks.c.id, "ids"), tasks.c.status == "waiting")
     .values(status="queued", queued_at=bindparam("now"))
 )
 
@@ -132,9 +134,9 @@ def queue(tx: Transaction, ids: Sequence[str]) -> None:
     tx.later(_QUEUE, {"ids": list(ids), "now": tx.now})
 
 
-_ACTIVATE = (
+_ACTIVATE = Prepared(
     update(tasks)
-    .where(tasks.c.id.in_(bindparam("ids", expanding=True)), tasks.c.status == "queued")
+    .where(among(tasks.c.id, "ids"), tasks.c.status == "queued")
     .values(status="active", started_at=func.coalesce(tasks.c.started_at, bindparam("now")))
 )
 
@@ -143,13 +145,9 @@ def activate(tx: Transaction, ids: Sequence[str]) -> None:
     tx.later(_ACTIVATE, {"ids": list(ids), "now": tx.now})
 
 
-_COMPLETE = (
+_COMPLETE = Prepared(
     update(tasks)
-    .where(
-        tasks.c.id == bindparam("task"),
-        # Not IN: its list of parameters can't be expanded for many rows at once.
-        or_(tasks.c.status == "active", tasks.c.status == "integrating"),
-    )
+    .where(tasks.c.id == bindparam("task"), text("tasks.status IN ('active','integrating')"))
     .values(
         status="completed",
         commit=bindparam("new_commit"),
@@ -163,10 +161,10 @@ def complete(tx: Transaction, done: Iterable[tuple[str, str | None, str]]) -> No
     """Complete (task id, commit, summary) each."""
     tx.later(
         _COMPLETE,
-        [
+        *(
             {"task": id_, "new_commit": commit, "new_summary": summary, "now": tx.now}
             for id_, commit, summary in done
-        ],
+        ),
     )
 
 
@@ -188,11 +186,11 @@ def change(tx: Transaction, task_id: str, **values: Any) -> None:
     tx.run(update(tasks).where(tasks.c.id == task_id).values(**values))
 
 
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_AMONG_KEYS = among(task_needs.c.need_key, "keys")
 _DEPENDENTS = select(task_needs.c.task_id).where(
-    task_needs.c.execution_id == bindparam("of_execution"), task_needs.c.need_key.in_(_KEYS)
+    task_needs.c.execution_id == bindparam("of_execution"), _AMONG_KEYS
 )
-_SHIFT_NEEDS = (
+_SHIFT_NEEDS = Prepared(
     update(tasks)
     .where(tasks.c.id.in_(_DEPENDENTS), UNFINISHED)
     .values(
@@ -200,7 +198,7 @@ _SHIFT_NEEDS = (
         + bindparam("by", type_=Integer)
         * select(func.count())
         .select_from(task_needs)
-        .where(task_needs.c.task_id == tasks.c.id, task_needs.c.need_key.in_(_KEYS))
+        .where(task_needs.c.task_id == tasks.c.id, _AMONG_KEYS)
         .scalar_subquery()
     )
 )
@@ -224,14 +222,20 @@ def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Seque
     )
 
 
-_JOINS = (tasks.c.status == "waiting", tasks.c.needs_left == 1)
+_JOINS = text("tasks.status = 'waiting' AND tasks.needs_left = 1")
 _first = (
-    select(tasks.c.id, tasks.c.key, tasks.c.agent, task_needs.c.need_key, literal(1).label("depth"))
+    select(
+        tasks.c.id,
+        tasks.c.key,
+        tasks.c.agent,
+        task_needs.c.need_key,
+        literal_column("1", Integer).label("depth"),
+    )
     .join(task_needs, task_needs.c.task_id == tasks.c.id)
     .where(
         task_needs.c.execution_id == bindparam("of_execution"),
-        task_needs.c.need_key.in_(_KEYS),
-        *_JOINS,
+        _AMONG_KEYS,
+        _JOINS,
     )
     .cte("ahead", recursive=True)
 )
@@ -242,10 +246,10 @@ _ahead = _first.union_all(
     .where(
         task_needs.c.execution_id == bindparam("of_execution"),
         _first.c.depth < bindparam("deepest"),
-        *_JOINS,
+        _JOINS,
     )
 )
-_AHEAD = select(_ahead).limit(1000)
+_AHEAD = Prepared(select(_ahead).limit(1000))
 
 
 def ahead(
@@ -259,7 +263,7 @@ def ahead(
     return tx.all(_AHEAD, wanted)
 
 
-_BY_IDS = select(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
+_BY_IDS = Prepared(select(tasks).where(among(tasks.c.id, "ids")))
 
 
 def by_ids(tx: Transaction, ids: Iterable[str]) -> Sequence[Row[Any]]:
@@ -290,7 +294,7 @@ def any_commit(tx: Transaction, execution_id: str, keys: Collection[str]) -> boo
     return tx.first(select(tasks.c.id).where(*of_keys, tasks.c.commit.is_not(None))) is not None
 
 
-_COUNT_OPEN = (
+_COUNT_OPEN = Prepared(
     update(phases)
     .where(
         phases.c.execution_id == bindparam("of_execution"),
