@@ -58,6 +58,21 @@ class TestMilestones:
         engine.run(queues=["agent.models"])
         assert engine.milestone(one, "0/m").status == "completed"
 
+    def test_what_was_skipped_must_still_be_proven(self, engine: Engine) -> None:
+        required = {"key": "m", "name": "m", "required_agents": ["models"], "checks": [check()]}
+        one = engine.start(workflow(phase(task("a", milestone="m"), milestones=[required])))
+        engine.do(task_control.skip, one, "0/a", "done by hand")
+        engine.run(outcomes={"0/m": [bad()]})
+        row = engine.execution(one)
+        assert (row.status, row.reason) == ("paused", "blocked")
+        assert "works: no" in row.reason_detail
+        assert engine.milestone(one, "0/m").status == "failed"
+        engine.resume(one)
+        engine.run()
+        assert engine.milestone(one, "0/m").status == "completed"
+        assert engine.states(one) == {"0/a": "skipped"}
+        assert engine.status(one) == "completed"
+
     def test_what_fails_opens_its_last_task_again(self, engine: Engine) -> None:
         one = engine.start(workflow(with_milestone(task("a", milestone="m"), task("b"))))
         worker = engine.run(outcomes={"0/m": [bad()]})
