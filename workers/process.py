@@ -2,14 +2,16 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from conductor_app import logs
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Outcome, Released
 from conductor_app.engine.claim import Claim, decline
-from conductor_app.engine.report import Report
+from conductor_app.engine.report import Answer, Report
 from conductor_app.ids import new_id
 from conductor_app.store import workers as worker_rows
 from workers import attempt, crash, system_jobs
@@ -17,6 +19,10 @@ from workers.agents.registry import AgentRegistry
 from workers.held import Held, HeldJobs
 from workers.sandbox import Sandbox
 from workers.writer import Writer
+
+# After a job of less than this (seconds) a chain's next link is gone on with at once: beside a
+# longer one the broker's round trip is nothing, and with it Flower shows every link.
+QUICK = 1.0
 
 
 class WorkerProcess:
@@ -37,14 +43,27 @@ class WorkerProcess:
         """How commands are confined here; raises SandboxUnavailable."""
         return Sandbox.detect(self.conductor.settings.sandbox)
 
-    def carry_out(self, job_id: str, next_link: str | None = None) -> bool:
-        """Do a job if it is there to be done; whether the broker's chain goes on after it."""
+    def carry_out(self, job_id: str, links: Sequence[str] = ()) -> Sequence[str]:
+        """Do a job if it is there to be done, and of its chain's `links` those that follow at once.
+
+        Returns the links that the broker's chain goes on with.
+        """
         if self._held.draining:
             self._decline(job_id)
-            return False
+            return ()
         claimed = self._writer.claim(job_id)
-        if claimed is None:
-            return False
+        while claimed is not None:
+            answer = self._do(claimed, links[0] if links else None)
+            if answer is None or not answer.chain:
+                return ()
+            if answer.next is None:
+                return links
+            claimed, links = answer.next, links[1:]
+        return ()
+
+    def _do(self, claimed: Claim, next_link: str | None) -> Answer | None:
+        """One job; the answer to its report, None when there was nothing to report."""
+        began = time.monotonic()
         logs.debug(
             "job_claimed",
             kind=claimed.kind,
@@ -55,9 +74,15 @@ class WorkerProcess:
         with self._held.hold(claimed.job_id, claimed.fence) as held:
             outcome = self._outcome(claimed, held)
         if outcome is None:
-            return False
+            return None
         crash.point("job.before_report")
-        return self._report(claimed, claimed.job_id, claimed.fence, outcome, next_link)
+        report = Report(claimed.job_id, claimed.fence, outcome, claimed.attempt_id, next_link)
+        if time.monotonic() - began < QUICK and not self._held.draining:
+            report = replace(report, go_on=True)
+        answer = self._report(report)
+        if answer.integration is None:
+            return answer
+        return self._integrate(claimed, report, answer.integration)
 
     def drain(self) -> None:
         """Stop at the next safe points and give the jobs back; asked again, end at once."""
@@ -89,28 +114,27 @@ class WorkerProcess:
             return None
         return Released() if outcome is None and held.draining else outcome
 
-    def _report(
-        self, claimed: Claim, job_id: str, fence: int, outcome: Outcome, next_link: str | None
-    ) -> bool:
-        answer = self._writer.report(Report(job_id, fence, outcome, claimed.attempt_id, next_link))
+    def _report(self, report: Report) -> Answer:
+        answer = self._writer.report(report)
         crash.point("job.after_report")
         if not answer.accepted:
-            logs.warning("job_refused", job=job_id)
-        if answer.integration is None:
-            return answer.chain
-        # The winner brings its commit home itself; if it dies now the system queue does.
-        with self._held.hold(answer.integration, 1) as held:
-            integrated = system_jobs.integrate(
+            logs.warning("job_refused", job=report.job_id)
+        return answer
+
+    def _integrate(self, claimed: Claim, report: Report, job_id: str) -> Answer | None:
+        """The winner brings its commit home itself; if it dies now the system queue does."""
+        with self._held.hold(job_id, 1) as held:
+            outcome = system_jobs.integrate(
                 self,
                 claimed,
                 held,
-                commit=getattr(outcome, "commit", "") or "",
+                commit=getattr(report.outcome, "commit", "") or "",
                 attempt_id=claimed.attempt_id,
             )
-        if integrated is None or held.lost:
-            logs.warning("job_refused", job=answer.integration)
-            return False
-        return self._report(claimed, answer.integration, 1, integrated, next_link)
+        if outcome is None or held.lost:
+            logs.warning("job_refused", job=job_id)
+            return None
+        return self._report(replace(report, job_id=job_id, fence=1, outcome=outcome))
 
     def _register(self, role: str, slots: int, queues: Sequence[str]) -> None:
         with self.conductor.transaction() as tx:

@@ -10,11 +10,12 @@ from workers.app import app
 
 @app.task(name=RUN_JOB, bind=True, ignore_result=True)
 def run_job(self: Task, job_id: str) -> None:
-    """Do the job hinted at; the broker's chain goes on only when this job released its next."""
-    chain = self.request.chain
-    next_link = chain[-1]["args"][0] if chain else None
-    if not current.process().carry_out(job_id, next_link):
-        self.request.chain = None
+    """Do the job hinted at; the broker's chain goes on only with what this job released."""
+    # The next link is the last of the list.
+    chain = self.request.chain or []
+    links = [link["args"][0] for link in reversed(chain)]
+    left = current.process().carry_out(job_id, links)
+    self.request.chain = chain[: len(left)] or None
 
 
 @app.task(name=TICK, ignore_result=True)

@@ -22,6 +22,7 @@ from conductor_app.domain.outcome import (
 )
 from conductor_app.domain.states import JobState
 from conductor_app.engine import attempt_ends, dispatch, integration, judging, system_ends
+from conductor_app.engine.claim import Claim, claim
 from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
@@ -29,13 +30,15 @@ from conductor_app.store.executions import Execution
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a job ended; `next_link` is the job that the broker's chain will deliver next."""
+    """How a job ended; `next_link` is the job that the broker's chain would deliver next."""
 
     job_id: str
     fence: int
     outcome: Outcome
     attempt_id: str = ""
     next_link: str | None = None
+    # Whether the worker would go on with that one at once.
+    go_on: bool = False
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class Answer:
     accepted: bool
     # The chain goes on: its next link was queued by this very report.
     chain: bool = False
+    # That link, claimed by this very report too.
+    next: Claim | None = None
     # The job of the integration that the winner carries out itself, already claimed.
     integration: str | None = None
 
@@ -73,8 +78,23 @@ def report(tx: Transaction, reports: Sequence[Report], lease_ms: int) -> dict[st
         batch.rows[each.job_id] = row
     for execution_id, batch in by_execution.items():
         queues += _apply(tx, locked[execution_id], batch, answers, lease_ms)
+    for each in reports:
+        if each.go_on and answers[each.job_id].chain:
+            answers[each.job_id].next = _go_on(tx, rows[each.job_id], each, lease_ms)
     dispatch.top_up(tx, queues)
     return answers
+
+
+def _go_on(tx: Transaction, job: Row[Any], report: Report, lease_ms: int) -> Claim | None:
+    """Claim the chain's next link for the worker that is free now, unless another job waits.
+
+    Through the broker it would come to the same: nothing stands before it in its queue.
+    """
+    link = str(report.next_link)
+    if not jobs.waits_alone(tx, job.queue, link):
+        return None
+    tx.covered.add(link)
+    return claim(tx, [link], job.worker_id, lease_ms).get(link)
 
 
 def _apply(

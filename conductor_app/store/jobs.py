@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Row, and_, bindparam, exists, func, insert, not_, or_, select, text, update
 
 from conductor_app.domain.states import JobState
 from conductor_app.ids import new_id
@@ -315,6 +315,25 @@ def next_unhinted(tx: Transaction, queue: str, execution_id: str, limit: int) ->
     """What of an execution may be sent now, in the database's order, with its task's key."""
     wanted = {"of_queue": queue, "of_execution": execution_id, "now": tx.now, "most": limit}
     return tx.all(_NEXT_UNHINTED, wanted)
+
+
+_OTHERS = [
+    exists().where(
+        jobs.c.queue == bindparam("of_queue"),
+        QUEUED,
+        hinted,
+        jobs.c.not_before <= bindparam("now"),
+        jobs.c.id != bindparam("job"),
+    )
+    # Each by its own partial index.
+    for hinted in (jobs.c.hinted_at.is_(None), jobs.c.hinted_at.is_not(None))
+]
+_WAITS_ALONE = Prepared(select(not_(or_(*_OTHERS))))
+
+
+def waits_alone(tx: Transaction, queue: str, job_id: str) -> bool:
+    """Whether no other job waits in this queue."""
+    return bool(tx.value(_WAITS_ALONE, {"of_queue": queue, "job": job_id, "now": tx.now}))
 
 
 _MARK_HINTED = Prepared(

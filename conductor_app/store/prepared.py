@@ -9,7 +9,7 @@ text never changes: no expanding IN (see `among`), no list of columns that varie
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     ARRAY,
@@ -52,6 +52,10 @@ class among(FunctionElement[bool]):
 
     def __init__(self, column: ColumnElement[Any], name: str) -> None:
         super().__init__(column, bindparam(name, type_=_Texts()))
+
+    def self_group(self, against: Any = None) -> Self:
+        """As it is: what SQLAlchemy would add for SQLite (`= 1`) keeps it from using an index."""
+        return self
 
 
 @compiles(among, "sqlite")

@@ -203,6 +203,7 @@ tasks = Table(
     Index(
         "ix_tasks_stuck",
         "execution_id",
+        "status",
         **_where("current AND status IN ('failed','cancelled')"),
     ),
 )

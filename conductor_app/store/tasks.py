@@ -112,15 +112,15 @@ def in_flight(tx: Transaction, execution_id: str) -> dict[str, int]:
 
 
 _STUCK = Prepared(
-    select(tasks.c.key, tasks.c.status)
-    .where(tasks.c.execution_id == bindparam("of_execution"), STUCK_TASK)
-    .order_by(tasks.c.key)
+    select(tasks.c.key, tasks.c.status).where(
+        tasks.c.execution_id == bindparam("of_execution"), STUCK_TASK
+    )
 )
 
 
 def stuck(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
     """Failed and cancelled tasks that nothing has replaced: what needs them can't go on."""
-    return tx.all(_STUCK, {"of_execution": execution_id})
+    return sorted(tx.all(_STUCK, {"of_execution": execution_id}))
 
 
 _QUEUE = Prepared(
@@ -229,6 +229,7 @@ _first = (
         tasks.c.key,
         tasks.c.agent,
         task_needs.c.need_key,
+        task_needs.c.execution_id,
         literal_column("1", Integer).label("depth"),
     )
     .join(task_needs, task_needs.c.task_id == tasks.c.id)
@@ -240,11 +241,24 @@ _first = (
     .cte("ahead", recursive=True)
 )
 _ahead = _first.union_all(
-    select(tasks.c.id, tasks.c.key, tasks.c.agent, task_needs.c.need_key, _first.c.depth + 1)
+    select(
+        tasks.c.id,
+        tasks.c.key,
+        tasks.c.agent,
+        task_needs.c.need_key,
+        task_needs.c.execution_id,
+        _first.c.depth + 1,
+    )
     .join(task_needs, task_needs.c.task_id == tasks.c.id)
-    .join(_first, _first.c.key == task_needs.c.need_key)
+    .join(
+        _first,
+        # No constant, so that no planner begins with all that the execution needs.
+        and_(
+            _first.c.key == task_needs.c.need_key,
+            _first.c.execution_id == task_needs.c.execution_id,
+        ),
+    )
     .where(
-        task_needs.c.execution_id == bindparam("of_execution"),
         _first.c.depth < bindparam("deepest"),
         _JOINS,
     )
