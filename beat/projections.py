@@ -18,7 +18,7 @@ from conductor_app.domain.states import EXECUTION_ENDED
 from conductor_app.engine import snapshot
 from conductor_app.errors import ConductorError
 from conductor_app.store.database import Transaction
-from conductor_app.views import connectors, dashboard, errors_log, lessons, progress, state
+from conductor_app.views import dashboard, errors_log, lessons, progress, state
 from conductor_app.views.current import UNFINISHED, newest_of_each
 from conductor_app.views.current import execution as find
 from conductor_app.wholefile import write_whole
@@ -64,7 +64,7 @@ def write(conductor: Conductor, execution_id: str) -> bool:
         execution = find(tx, execution_id)
         try:
             folder = folder_of(execution, conductor.settings.home)
-            default = conductor.settings.connector or connectors.REPLAY
+            default = conductor.settings.default_connector
             _put_all(folder, _texts(tx, execution, folder, default))
         except (OSError, UnicodeError, ConductorError) as error:
             logs.warning("projection_failed", project=execution.project, error=str(error))

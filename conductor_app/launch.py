@@ -13,10 +13,10 @@ from conductor_app.recordings import BUILT_IN, last_recorded_phase
 from conductor_app.settings import Settings
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
+from conductor_app.views.connectors import REPLAY
 from conductor_app.workflows import loader
 
 DEFAULT_WORKFLOW = "project-conductor"
-REPLAY = "replay"
 
 
 class NoSuchConnector(InvalidInput):
@@ -41,8 +41,17 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What was left open, chosen; `note` says where the run ends early and why."""
+
+    inputs: dict[str, Any]
+    target_phase: int | None
+    note: str | None
+
+
+@dataclass(frozen=True)
 class Launch:
-    """What will be started; `note` says where it ends early and why."""
+    """What will be started, and the choice's note."""
 
     wanted: Wanted
     note: str | None
@@ -51,34 +60,46 @@ class Launch:
 def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
     """Choose what was left open. Raises InvalidWorkflow, InvalidInput, NotFound."""
     version, source, text, workflow = _workflow(tx, order)
-    used = _connectors(workflow, order.connector, default_connector(settings))
-    recorded = last_recorded_phase(workflow, catalog.AGENTS, settings.recordings or BUILT_IN)
-    target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)
+    chosen = choose(workflow, order, settings)
     advance = settings.auto_advance if order.auto_advance is None else order.auto_advance
     wanted = Wanted(
         workflow=workflow,
         version=version,
         source=source,
         text=text,
-        inputs=workflow.parse_inputs(_written(order.inputs)),
+        inputs=chosen.inputs,
         connector=order.connector,
         priority=order.priority,
         auto_advance=advance,
-        target_phase=target,
+        target_phase=chosen.target_phase,
         replay_before=order.replay_before,
     )
-    return Launch(wanted, note)
+    return Launch(wanted, chosen.note)
 
 
-def default_connector(settings: Settings) -> str:
-    """The connector of agents that name none, where nobody chose one for the execution."""
-    return settings.connector or REPLAY
+def choose(workflow: Workflow, order: Order, settings: Settings) -> Choice:
+    """Inputs and last phase of an order for this workflow, checked. Raises InvalidInput."""
+    inputs = workflow.parse_inputs(_written(order.inputs))
+    used = _connectors(workflow, order.connector, settings.default_connector)
+    recorded = last_recorded_phase(workflow, catalog.AGENTS, settings.recordings or BUILT_IN)
+    target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)
+    last = workflow.phases[-1].number if target is None else target
+    if order.replay_before > last:
+        raise InvalidInput(
+            f"This run has the phases 0 to {last}; it can't begin with phase {order.replay_before}."
+        )
+    return Choice(inputs, target, note)
+
+
+def costs(connectors: str) -> bool:
+    """Whether models are called, of the connectors as `views.connectors` has them."""
+    return bool(set(connectors.split(", ")) - {REPLAY, catalog.FUNCTION})
 
 
 def label_of(connectors: str) -> str:
     """Who does the work and what that costs, of the connectors as `views.connectors` has them."""
     names = set(connectors.split(", "))
-    if names - {REPLAY, catalog.FUNCTION}:
+    if costs(connectors):
         return f"{connectors}: live models, which cost money"
     recorded = "recorded turns, written by people; " if REPLAY in names else ""
     functions = "agents that are Python functions; " if catalog.FUNCTION in names else ""
@@ -114,7 +135,8 @@ def _connectors(workflow: Workflow, chosen: str | None, default: str) -> set[str
         if name not in catalog.CONNECTORS:
             raise NoSuchConnector(
                 f"There is no connector `{name}` in this version of Conductor. It has: "
-                f"{', '.join(catalog.CONNECTORS)}. Leave the connector out, or choose one of these."
+                f"{', '.join(catalog.CONNECTORS)}. Choose one of these, or none: the request, the "
+                "template and CONDUCTOR_CONNECTOR may name it."
             )
     return used
 
@@ -129,16 +151,21 @@ def _target(
     if recorded is None:
         raise InvalidInput(
             f"Workflow {workflow.name} has no recording of its first phase, so its agents can't "
-            "be replayed. Choose a connector that reaches a model."
+            f"be replayed. {DEFAULT_WORKFLOW} is recorded; agents that are Python functions "
+            "(`function:` in the template) need no recording."
         )
     if recorded == last or (asked is not None and asked <= recorded):
         return asked, None
     if asked is None:
         return recorded, (
             f"Phase {recorded} is the last one recorded, so the run ends there; "
-            f"phases {recorded + 1} to {last} need a model."
+            f"{_phases(recorded + 1, last)} a model."
         )
     return asked, f"Phase {recorded} is the last one recorded; the tasks after it will fail."
+
+
+def _phases(first: int, last: int) -> str:
+    return f"phase {last} needs" if first == last else f"phases {first} to {last} need"
 
 
 def _written(inputs: Mapping[str, Any]) -> dict[str, str]:

@@ -143,6 +143,11 @@ class Settings(BaseSettings):
         return self.orchestration_interval / 1000
 
     @property
+    def default_connector(self) -> str:
+        """The connector of agents that name none, where nobody chose one for the execution."""
+        return self.connector or "replay"
+
+    @property
     def uses_embedded_redis(self) -> bool:
         return self.redis_url is None and not self._broker_is_redis
 

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from flask import current_app
 
 from conductor_app.bootstrap import Conductor
-from conductor_app.launch import default_connector
 from conductor_app.store.database import Transaction
 
 EXTENSION = "conductor"
@@ -22,4 +21,4 @@ def reading() -> AbstractContextManager[Transaction]:
 
 def connector() -> str:
     """The installation's connector, which read models are told."""
-    return default_connector(conductor().settings)
+    return conductor().settings.default_connector

@@ -26,7 +26,7 @@ def start_execution(
 def shown(tx: Transaction, execution_id: str, settings: Settings) -> dict[str, Any]:
     """An execution with the `connector` that works for it, and what that is as `label`."""
     row = current.execution(tx, execution_id)
-    connector = connectors.label(tx, row, launch.default_connector(settings))
+    connector = connectors.label(tx, row, settings.default_connector)
     return {
         **items.execution(row),
         "connector": connector,

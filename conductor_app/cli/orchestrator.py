@@ -18,7 +18,7 @@ def command_status(invocation: Invocation, execution: str | None) -> None:
 
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
-        shown = status(tx, chosen.id, _default_connector(invocation))
+        shown = status(tx, chosen.id, invocation.settings.default_connector)
     for line in status_lines(shown):
         invocation.output.say(line)
     invocation.output.result(shown, "Orchestrator status")
@@ -33,7 +33,7 @@ def command_report(invocation: Invocation, execution: str | None) -> None:
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
         recorded_in = invocation.settings.recordings
-        shown = report(tx, chosen.id, _default_connector(invocation), recorded_in)
+        shown = report(tx, chosen.id, invocation.settings.default_connector, recorded_in)
     invocation.output.say(markdown(shown))
     invocation.output.result(shown, "Report")
 
@@ -108,10 +108,6 @@ def command_deploy(invocation: Invocation, execution: str | None, agent: str) ->
     """Make AGENT available to the execution and send out its ready tasks now."""
     name = agent.removeprefix("agent-")
     _ask(invocation, execution, f"orchestrator/deploy/{name}?execution={{id}}")
-
-
-def _default_connector(invocation: Invocation) -> str:
-    return invocation.settings.connector or "replay"
 
 
 def _ask(

@@ -45,13 +45,7 @@ def command_run(
     order = None
     if not resume:
         order = run_order.settle(
-            workflow,
-            inputs,
-            connector=connector,
-            configured=settings.connector,
-            recorded_in=settings.recordings,
-            start=start,
-            priority=priority,
+            settings, workflow, inputs, connector=connector, start=start, priority=priority
         )
     elif workflow or connector or start or inputs or priority:
         raise InvalidInput("--resume goes on as the execution was started; give it --project only.")

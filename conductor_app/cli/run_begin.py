@@ -2,21 +2,20 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
 
 from conductor_app.cli.client import Api
-from conductor_app.cli.run_order import Order
 from conductor_app.cli.run_watch import last_event
 from conductor_app.domain.states import ExecutionState
 from conductor_app.errors import NotFound, Refused
+from conductor_app.launch import Order
 from conductor_app.store import projects
 from conductor_app.store.database import Transaction
 from conductor_app.views import current, lists
-from conductor_app.workflows import loader
 
 
 class RunUnderWay(Refused):
@@ -27,29 +26,24 @@ class RunUnderWay(Refused):
 
 @dataclass(frozen=True)
 class Begun:
-    """An execution to be watched; `seen` is its last event that is no news any more."""
+    """An execution to be watched, and what the API had to say of its start.
+
+    `seen` is its last event that is no news any more.
+    """
 
     execution_id: str
     seen: int = 0
+    note: str | None = None
 
 
 def begin(api: Api, directory: Path, order: Order) -> Begun:
     """Start the order on the repository. Raises ApiRefused, Unreachable."""
-    source = order.loaded.source
-    body: dict[str, Any] = {
-        "project": str(directory),
-        "inputs": order.inputs,
-        "connector": order.connector,
-        "target_phase": order.target_phase,
-        "replay_before": order.replay_before,
-        "priority": order.priority,
-    }
-    built_in = source.stem if source.stem in loader.builtin_names() else None
-    if built_in and loader.locate(built_in) == source:
-        body["workflow"] = built_in
-    else:
-        body["template"] = order.loaded.text
-    return Begun(api.post("executions", body).data["id"])
+    given = asdict(order)
+    # The API takes one of the two, and chooses what is left out.
+    del given["workflow" if order.template is not None else "template"]
+    body = {name: value for name, value in given.items() if value is not None}
+    told = api.post("executions", {"project": str(directory), **body}).data
+    return Begun(told["id"], note=told["note"])
 
 
 def resume(api: Api, tx: Transaction, directory: Path | None) -> Begun:

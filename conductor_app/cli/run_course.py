@@ -12,19 +12,20 @@ from conductor_app.cli import run_begin
 from conductor_app.cli.client import Api
 from conductor_app.cli.output import Output
 from conductor_app.cli.reading import open_database
+from conductor_app.cli.run_announcement import announcement
 from conductor_app.cli.run_begin import Begun
 from conductor_app.cli.run_follow import follow, teller
-from conductor_app.cli.run_order import Order, connector_line
 from conductor_app.cli.run_project import fresh_directory
 from conductor_app.cli.run_report import report_lines
 from conductor_app.cli.run_stack import PATIENCE_SECONDS, running_stack
 from conductor_app.cli.run_watch import Watch
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState, PauseReason
 from conductor_app.errors import ConductorError, Refused
+from conductor_app.launch import Order
 from conductor_app.settings import Settings
 from conductor_app.stack.embedded import RunningStack
 from conductor_app.store.database import Database
-from conductor_app.views import connectors, current
+from conductor_app.views import current
 from conductor_app.views.report import report
 
 
@@ -54,7 +55,7 @@ def run(settings: Settings, output: Output, order: Order | None, directory: Path
         course = _Course(settings, output, stack, database, api)
         begun = course.begin(order, directory)
         try:
-            course.announce(order, begun)
+            course.announce(begun, resumed=order is None)
             course.follow(begun)
         except KeyboardInterrupt:
             course.pause(begun)
@@ -77,31 +78,21 @@ class _Course:
             run_begin.require_free(tx, directory)
         return run_begin.begin(self.api, directory, order)
 
-    def announce(self, order: Order | None, begun: Begun) -> None:
+    def announce(self, begun: Begun, *, resumed: bool) -> None:
         """Say what is going to happen, what it may cost, and where it can be watched."""
+        connectors = self.api.get(f"executions/{begun.execution_id}").data["connector"]
         with self.database.read() as tx:
             execution = current.execution(tx, begun.execution_id)
-            label = connectors.label(tx, execution, self.settings.connector or connectors.REPLAY)
-        lines = (
-            order.announcement()
-            if order
-            else [
-                f"Workflow {execution.workflow_name} goes on, up to phase {execution.target_phase}",
-                connector_line(label),
-            ]
-        )
-        lines += [
-            f"Repository {execution.location}, branch {execution.branch}",
-            f"API {self.stack.url}, token in {self.stack.token_file}",
-        ]
-        for line in (*lines, ""):
+            lines = [*announcement(tx, execution, connectors, resumed=resumed)]
+        lines.append(f"API {self.stack.url}, token in {self.stack.token_file}")
+        for line in (*lines, *filter(None, [begun.note]), ""):
             teller(self.output)(line)
 
     def follow(self, begun: Begun) -> None:
         """Show what happens until the execution rests, then the report."""
         execution = follow(Watch(self.database, begun.execution_id, begun.seen), self.output)
         with self.database.read() as tx:
-            default = self.settings.connector or connectors.REPLAY
+            default = self.settings.default_connector
             found = report(tx, execution.id, default, self.settings.recordings)
             told = {**found, "repository": execution.location}
         for line in report_lines(told, execution.location):

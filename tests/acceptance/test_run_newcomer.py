@@ -27,8 +27,8 @@ def test_the_bundled_workflow_runs_to_its_verified_end(
     # Who does the work, and what it may cost, comes before the first task.
     before, begins, _ = ran.stderr.partition("started by agent-models")
     assert begins
-    assert "recorded turns, written by people" in before and "Cost: nothing" in before
-    assert "2 (Traceability Engine)" in before
+    assert "recorded turns, written by people" in before and "nothing is spent" in before
+    assert "Phase 1 is the last one recorded" in before
 
     told = json.loads(ran.stdout)["data"]
     execution, repository = told["execution"], told["repository"]

@@ -141,7 +141,7 @@ def test_a_run_to_its_verified_end(trial: Trial) -> None:
     ran = trial.conductor(*trial.run(careless="true"))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "mine.txt" in ran.stderr
-    assert "Connector function: agents that are Python functions. Cost: nothing" in ran.stdout
+    assert "Connector function: agents that are Python functions; no model is called" in ran.stdout
     assert "0/result: attempt 1 failed (CHECK_FAILED" in ran.stdout
     assert "Result Written: 1 check passed, 1 skipped (no-such-program" in ran.stdout
     assert "mended by a later attempt" in ran.stdout

@@ -1,11 +1,14 @@
-"""What a run is to do, settled before anything starts."""
+"""What a run is asked to do, refused before anything starts."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conductor_app.cli.run_order import NoSuchConnector, NothingRecorded, settle
+from conductor_app.cli import run_order
 from conductor_app.errors import InvalidInput, InvalidWorkflow, NotFound
+from conductor_app.launch import NoSuchConnector, Order
+from conductor_app.settings import Settings
 
 UNRECORDED = """\
 name: unrecorded
@@ -18,83 +21,58 @@ phases:
     tasks:
       - {key: work, title: Work, agent: models, prompt: Do it.}
 """
-FUNCTIONS = """\
-name: functions
-title: Functions
-description: Its agent is Python.
-agents:
-  calc: {title: Calculator, function: "some.module:Calculator"}
-phases:
-  - number: 0
-    name: Only
-    goal: Be there
-    tasks:
-      - {key: work, title: Work, agent: calc, prompt: Do it., files: false}
-"""
 
 
-@pytest.fixture
-def unrecorded(tmp_path: Path) -> str:
+def settle(workflow: str | None = None, *inputs: str, **options: Any) -> Order:
+    return run_order.settle(Settings.load(), workflow, inputs, **options)
+
+
+def test_a_built_in_workflow_is_ordered_by_its_name_and_the_rest_left_to_the_api() -> None:
+    assert settle() == Order()
+    assert settle("project-conductor") == Order()
+
+
+def test_a_file_is_ordered_by_its_text_also_when_it_is_called_like_a_built_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "project-conductor"
+    file.write_text(UNRECORDED)
+    monkeypatch.chdir(tmp_path)
+    recorded = tmp_path / "recordings" / "unrecorded" / "0-work.1.jsonl"
+    recorded.parent.mkdir(parents=True)
+    recorded.touch()
+    monkeypatch.setenv("CONDUCTOR_RECORDINGS", str(tmp_path / "recordings"))
+    assert settle("project-conductor").template == UNRECORDED
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_what_can_not_be_started_is_refused_as_the_api_does(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    if way == "variable":
+        monkeypatch.setenv("CONDUCTOR_CONNECTOR", "claude")
+    with pytest.raises(NoSuchConnector, match=r"`claude`.*It has: replay.*CONDUCTOR_CONNECTOR"):
+        settle(connector="claude" if way == "option" else None)
+
+
+def test_what_was_asked_for_goes_before_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONDUCTOR_CONNECTOR", "claude")
+    assert settle(connector="replay").connector == "replay"
+
+
+def test_a_workflow_without_recordings_can_not_be_replayed(tmp_path: Path) -> None:
     file = tmp_path / "unrecorded.yml"
     file.write_text(UNRECORDED)
-    return str(file)
-
-
-def test_the_default_ends_with_the_last_recorded_phase_and_says_so() -> None:
-    order = settle()
-    assert (order.connector, order.target_phase) == ("replay", 1)
-    told = "\n".join(order.announcement())
-    assert "up to phase 1 (Core Requirements Engine)" in told
-    assert "recorded turns, written by people" in told
-    assert "Cost: nothing" in told
-    assert "2 (Traceability Engine)" in told
-
-
-def test_a_key_in_the_environment_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "not-a-key")
-    order = settle()
-    assert order.connector == "replay"
-    told = "\n".join(order.announcement())
-    assert "Not used: ANTHROPIC_API_KEY" in told
-    assert "not-a-key" not in told
-
-
-@pytest.mark.parametrize("way", ["connector", "configured"])
-def test_a_connector_that_is_not_there_is_refused_with_those_that_are(way: str) -> None:
-    with pytest.raises(NoSuchConnector, match=r"`claude`.*It has: replay"):
-        settle(**{way: "claude"})
-
-
-def test_an_agents_own_connector_is_refused_too(unrecorded: str) -> None:
-    file = Path(unrecorded)
-    file.write_text(UNRECORDED + "agents:\n  models: {connector: codex}\n")
-    with pytest.raises(NoSuchConnector, match="codex"):
-        settle(unrecorded)
-
-
-def test_what_was_asked_for_goes_before_what_is_configured() -> None:
-    assert settle(connector="replay", configured="claude").connector == "replay"
-
-
-def test_a_workflow_without_recordings_can_not_be_replayed(unrecorded: str) -> None:
-    with pytest.raises(NothingRecorded, match="no recording of its first phase"):
-        settle(unrecorded)
-
-
-def test_functions_need_neither_connector_nor_recording(tmp_path: Path) -> None:
-    file = tmp_path / "functions.yml"
-    file.write_text(FUNCTIONS)
-    order = settle(str(file))
-    assert (order.connector, order.target_phase) == (None, 0)
-    assert "agents that are Python functions" in "\n".join(order.announcement())
+    with pytest.raises(InvalidInput, match="no recording of its first phase"):
+        settle(str(file))
 
 
 def test_inputs_are_checked_before_anything_starts() -> None:
-    assert settle(None, ["title=a=b"]).inputs == {"title": "a=b"}
+    assert settle(None, "title=a=b").inputs == {"title": "a=b"}
     with pytest.raises(InvalidInput, match="name=value"):
-        settle(None, ["title"])
+        settle(None, "title")
     with pytest.raises(InvalidInput, match="did you mean `title`"):
-        settle(None, ["titel=Wishes"])
+        settle(None, "titel=Wishes")
 
 
 @pytest.mark.parametrize(("given", "meant"), [(None, "normal"), ("high", "high"), ("7", 7)])

@@ -32,6 +32,12 @@ def test_the_bundled_workflow_ends_with_what_is_recorded() -> None:
     assert f"Phase {prepared.wanted.target_phase} is the last one recorded" in prepared.note
 
 
+def test_one_phase_that_is_not_recorded_is_one() -> None:
+    template = FUNCTIONS + "  - {number: 1, name: Next, tasks: [{key: b, title: B, agent: api}]}\n"
+    note = prepare(Order(template=template)).note
+    assert str(note).endswith("so the run ends there; phase 1 needs a model.")
+
+
 def test_a_target_before_that_needs_no_note() -> None:
     prepared = prepare(Order(target_phase=0))
     assert (prepared.wanted.target_phase, prepared.note) == (0, None)
@@ -56,6 +62,11 @@ def test_recordings_of_ones_own_count(tmp_path: Path) -> None:
     assert prepare(Order(template=template), recordings=tmp_path).note is None
     with pytest.raises(InvalidInput, match="no recording"):
         prepare(Order(), recordings=tmp_path)
+
+
+def test_only_phases_of_the_run_can_be_replayed_before_it_begins() -> None:
+    with pytest.raises(InvalidInput, match=r"phases 0 to 1; it can't begin with phase 2"):
+        prepare(Order(replay_before=2))
 
 
 def test_a_template_without_recording_is_refused() -> None:
