@@ -26,6 +26,7 @@ def create(
     Raises Refused when it is a project already, or the name is taken.
     """
     place = settled_location(location)
+    projects.lock_all(tx)
     known = projects.at(tx, place)
     if known is not None:
         raise Refused(f"{place} is project {known.name} already.", project_id=known.id)
@@ -63,7 +64,9 @@ def find_or_create(tx: Transaction, wanted: str) -> Row[Any]:
     except NotFound:
         if not _is_place(wanted):
             raise
-        return create(tx, wanted)
+        # Somebody else may be taking it on this moment.
+        projects.lock_all(tx)
+        return projects.at(tx, settled_location(wanted)) or create(tx, wanted)
     if found.archived_at is not None:
         raise Refused(
             f"Project {found.name} is archived. Name it by its path or URL, and it comes back."

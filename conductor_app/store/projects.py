@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, text, update
 
 from conductor_app.errors import NotFound
 from conductor_app.ids import new_id
@@ -29,6 +29,12 @@ def lock(tx: Transaction, project_id: str) -> None:
     """
     mine = select(projects.c.id).where(projects.c.id == project_id)
     tx.all(mine.with_for_update(key_share=True))
+
+
+def lock_all(tx: Transaction) -> None:
+    """Until the end of the transaction nobody else takes a project on; SQLite has one writer."""
+    if tx.postgresql:
+        tx.run(text("LOCK TABLE projects IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def at(tx: Transaction, location: str) -> Row[Any] | None:

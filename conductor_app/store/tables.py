@@ -52,6 +52,13 @@ projects = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("archived_at", BigInteger),
     UniqueConstraint("location", "name"),
+    # A place is one project, whoever took it on first; those put away are history.
+    Index(
+        "uq_projects_location",
+        "location",
+        unique=True,
+        **_where("location <> '' AND archived_at IS NULL"),
+    ),
 )
 
 workflow_versions = Table(

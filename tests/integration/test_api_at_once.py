@@ -83,3 +83,24 @@ def test_two_starts_that_name_no_project_are_one_execution(
     answers = at_once("executions", "/orchestrator/start", *[{"template": SMALL}] * 2)
     assert [each.status_code for each in answers] == [200, 200]
     assert len(api.get("/executions")["items"]) == 1
+
+
+def test_a_path_that_two_register_is_one_project(
+    api: Caller, repo: Path, at_once: Callable[..., list[TestResponse]]
+) -> None:
+    bodies = [{"location": str(repo), "name": name} for name in ("one", "two")]
+    answers = at_once("projects", "/projects", *bodies)
+    assert sorted(each.status_code for each in answers) == [201, 409]
+    (project,) = api.get("/projects")["items"]
+    refusal = next(each.get_json()["error"] for each in answers if each.status_code == 409)
+    assert f"is project {project['name']} already" in refusal["message"]
+
+
+def test_two_starts_on_a_new_path_are_one_execution_of_one_project(
+    api: Caller, repo: Path, at_once: Callable[..., list[TestResponse]]
+) -> None:
+    body = {"project": str(repo), "template": SMALL}
+    answers = at_once("projects", "/orchestrator/start", body, body)
+    assert [each.status_code for each in answers] == [200, 200]
+    assert len(api.get("/projects")["items"]) == 1
+    assert len(api.get("/executions")["items"]) == 1

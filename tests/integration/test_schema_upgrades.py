@@ -1,0 +1,110 @@
+"""An upgrade from an older schema keeps every row; one that fails leaves all as it was."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, MetaData, create_engine, insert, select, text
+from sqlalchemy.exc import DBAPIError
+
+from conductor_app.store import migrations
+
+PROJECTS = [
+    {"id": "p1", "name": "shop", "location": "/srv/shop", "created_at": 1},
+    {"id": "p3", "name": "store", "location": "/srv/shop", "created_at": 3},
+    {"id": "p2", "name": "market", "location": "/srv/shop", "created_at": 2},
+    {"id": "p4", "name": "old", "location": "/srv/shop", "created_at": 0, "archived_at": 1},
+    {"id": "p5", "name": "alone", "location": "/srv/alone", "created_at": 5},
+    {"id": "p6", "name": "words", "location": "", "created_at": 6},
+    {"id": "p7", "name": "more words", "location": "", "created_at": 7},
+]
+VERSION = {"version": "v", "name": "w", "source": "", "text": "", "model": "", "created_at": 1}
+EXECUTION = {
+    "workflow_name": "w",
+    "workflow_version": "v",
+    "status": "running",
+    "driver": "automatic",
+    "mode": "normal",
+    "inputs": {},
+    "auto_advance": True,
+    "uses_git": True,
+    "branch": "b",
+    "target_phase": 0,
+    "current_phase": 0,
+    "created_at": 1,
+    "updated_at": 1,
+}
+LESSON = {
+    "category": "success",
+    "description": "d",
+    "impact": "",
+    "action_taken": "",
+    "created_at": 1,
+}
+
+
+@pytest.fixture
+def older(database_url: str) -> Iterator[Engine]:
+    """A database as version 0.1.0 first made it, with projects, executions and lessons."""
+    config = Config()
+    place = Path(migrations.__file__).parent
+    for name, value in (("script_location", str(place)), ("sqlalchemy.url", database_url)):
+        config.set_main_option(name, value.replace("%", "%%"))
+    command.upgrade(config, "0001")
+    engine = create_engine(database_url)
+    _add(engine, "projects", *({"settings": {}, **each} for each in PROJECTS))
+    _add(engine, "workflow_versions", VERSION)
+    for number in range(1, 8):
+        of = {"id": f"e{number}", "project_id": f"p{number}"}
+        _add(engine, "executions", {**EXECUTION, **of})
+        _add(engine, "lessons", {**LESSON, **of, "id": f"l{number}"})
+    yield engine
+    engine.dispose()
+
+
+def test_a_place_that_was_several_projects_is_the_oldest(older: Engine, database_url: str) -> None:
+    migrations.upgrade(database_url)
+    live = [row["id"] for row in _rows(older, "projects") if row["archived_at"] is None]
+    assert live == ["p1", "p5", "p6", "p7"]
+    assert len(_rows(older, "projects")) == len(PROJECTS)
+    for table in ("executions", "lessons"):
+        of_project = [row["project_id"] for row in _rows(older, table)]
+        assert of_project == ["p1", "p1", "p1", "p4", "p5", "p6", "p7"]
+    again = {"id": "p8", "name": "again", "location": "/srv/alone", "settings": {}, "created_at": 8}
+    with pytest.raises(DBAPIError, match=r"(?i)unique"):
+        _add(older, "projects", again)
+
+
+def test_an_upgrade_that_fails_leaves_all_as_it_was(older: Engine, database_url: str) -> None:
+    with older.begin() as connection:
+        connection.execute(text("CREATE INDEX uq_projects_location ON projects (name)"))
+    with pytest.raises(DBAPIError, match="uq_projects_location"):
+        migrations.upgrade(database_url)
+    assert migrations.revision(database_url) == "0001"
+    assert sum(row["archived_at"] is None for row in _rows(older, "projects")) == 6
+    with older.begin() as connection:
+        connection.execute(text("DROP INDEX uq_projects_location"))
+    assert migrations.upgrade(database_url) == migrations.revision(database_url)
+
+
+def _add(engine: Engine, name: str, *rows: dict[str, Any]) -> None:
+    with engine.begin() as connection:
+        for row in rows:
+            connection.execute(insert(_table(engine, name)).values(row))
+
+
+def _rows(engine: Engine, name: str) -> list[dict[str, Any]]:
+    table = _table(engine, name)
+    with engine.connect() as connection:
+        found = connection.execute(select(table).order_by(table.c.id)).all()
+        return [dict(row._mapping) for row in found]
+
+
+def _table(engine: Engine, name: str) -> Any:
+    """The table as it is there, whatever this version's would be."""
+    known = MetaData()
+    known.reflect(engine, only=[name])
+    return known.tables[name]
