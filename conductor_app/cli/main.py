@@ -34,7 +34,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "check": Entry("templates:command_check", "Find every mistake in a workflow template."),
     },
     "The current execution": {
-        "start": Entry("orchestrator:command_start", "Start or resume the project's execution."),
+        "start": Entry("orchestrator:command_start", "Let the paused execution go on."),
         "stop": Entry("orchestrator:command_stop", "Pause it; its state is kept."),
         "status": Entry("orchestrator:command_status", "Show phase, agents, milestones, tasks."),
         "test": Entry("orchestrator:command_test", "Run the current phase's tests now."),
@@ -50,6 +50,8 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "logs": Entry("logs:command_logs", "Show what happened; -f follows."),
         "retry": Entry("tasks:command_retry", "Try a task again."),
         "skip": Entry("tasks:command_skip", "Go on without a task."),
+        "rerun": Entry("tasks:command_rerun", "Do a task again, with all that needs it."),
+        "cancel": Entry("tasks:command_cancel", "Stop a task for good."),
         "workers": Entry("workers:command_workers", "List the workers and their slots."),
     },
     "The installation": {

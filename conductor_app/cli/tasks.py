@@ -1,4 +1,4 @@
-"""Commands of single tasks: `tasks`, `why`, `retry`, `skip`."""
+"""Commands of single tasks: `tasks`, `why`, `retry`, `skip`, `rerun`, `cancel`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,7 @@ def command_why(invocation: Invocation, execution: str | None, task: str) -> Non
 @click.argument("task")
 def command_retry(invocation: Invocation, execution: str | None, task: str) -> None:
     """Try a failed or cancelled TASK again; its agent is told what went wrong."""
-    _ask(invocation, execution, task, "retry")
+    _post(invocation, f"tasks/{_current(invocation, execution, task).id}/retry")
 
 
 @command("skip", example='conductor skip 1/version-api --reason "Not needed yet"')
@@ -82,7 +82,30 @@ def command_retry(invocation: Invocation, execution: str | None, task: str) -> N
 @click.option("--reason", required=True, help="Kept with the task and shown in the report.")
 def command_skip(invocation: Invocation, execution: str | None, task: str, reason: str) -> None:
     """Go on without TASK: what needs it takes its need as met."""
-    _ask(invocation, execution, task, "skip", reason=reason)
+    _post(invocation, f"tasks/{_current(invocation, execution, task).id}/skip", reason=reason)
+
+
+@command("rerun", example="conductor rerun 1/crud-api")
+@execution_option
+@click.argument("task")
+def command_rerun(invocation: Invocation, execution: str | None, task: str) -> None:
+    """Do TASK of the current phase again, with all that needs it; what is independent stays.
+
+    Their commits are taken back first. `conductor rollback` does whole phases again.
+    """
+    row = _current(invocation, execution, task)
+    _post(invocation, f"executions/{row.execution_id}/rerun", task=row.key)
+
+
+@command("cancel", example="conductor cancel 1/crud-api")
+@execution_option
+@click.argument("task")
+def command_cancel(invocation: Invocation, execution: str | None, task: str) -> None:
+    """Stop TASK and do not try it again. What needs it can't go on, so the execution pauses.
+
+    The whole execution is ended by `conductor stop --cancel`.
+    """
+    _post(invocation, f"tasks/{_current(invocation, execution, task).id}/cancel")
 
 
 def task_of(tx: "Transaction", execution_id: str, named: str) -> "Row[Any]":
@@ -102,15 +125,19 @@ def task_of(tx: "Transaction", execution_id: str, named: str) -> "Row[Any]":
     raise NotFound(f"There is no task `{named}` in execution {execution_id}. {meant}")
 
 
-def _ask(invocation: Invocation, execution: str | None, named: str, verb: str, **body: str) -> None:
+def _current(invocation: Invocation, execution: str | None, named: str) -> "Row[Any]":
+    """The task of the execution that can still change. Raises NotFound, Ambiguous."""
+    with reading(invocation.settings) as tx:
+        return task_of(tx, current_or_named(tx, invocation, execution).id, named)
+
+
+def _post(invocation: Invocation, path: str, **body: str) -> None:
     from conductor_app.cli.client import running_api
 
-    api = running_api(invocation.settings)
-    with reading(invocation.settings) as tx:
-        task = task_of(tx, current_or_named(tx, invocation, execution).id, named)
-    answer = api.post(f"tasks/{task.id}/{verb}", body)
-    invocation.output.say(answer.message)
-    invocation.output.result(answer.data, answer.message)
+    answer = running_api(invocation.settings).post(path, body)
+    sentence = f"{answer.message.rstrip('.')}."
+    invocation.output.say(sentence)
+    invocation.output.result(answer.data, sentence)
 
 
 def _all_tasks(

@@ -197,6 +197,25 @@ def test_a_second_ctrl_c_waits_for_nobody(trial: Trial, wait_until: Callable[...
     assert embedded.find(trial.home) is None
 
 
+def test_a_task_is_done_again_or_stopped_at_a_persons_wish(
+    trial: Trial, wait_until: Callable[..., None]
+) -> None:
+    assert trial.conductor("up").returncode == 0
+    running = trial.start(*trial.run())
+    wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "the task runs")
+    again = trial.conductor("rerun", "wait", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["data"]["tasks"] == ["1/wait"]
+    wait_until(lambda: trial.said.read_text().count("1/wait started") == 2, 60, "it runs again")
+    left = trial.conductor("rerun", "0/result")
+    assert (left.returncode, "conductor rollback --to 0" in left.stderr) == (1, True)
+
+    stopped = trial.conductor("cancel", "1/wait")
+    assert (stopped.returncode, stopped.stdout) == (0, "Task 1/wait is cancelled.\n")
+    assert running.wait(timeout=60) == 1, trial.said.read_text()
+    assert "conductor retry 1/wait" in trial.said.read_text()
+
+
 def test_a_task_that_fails_for_good_and_the_ways_out(trial: Trial) -> None:
     trial.signal.touch()
     trial.workflow.write_text(WORKFLOW.replace("RETRIES", "0"))

@@ -191,6 +191,8 @@ def test_an_older_schema_is_named_with_the_way_out(run: Run, home: Path) -> None
         ["deploy", "models"],
         ["retry", "1/crud-api"],
         ["skip", "1/crud-api", "--reason", "no"],
+        ["rerun", "1/crud-api"],
+        ["cancel", "1/crud-api"],
     ],
 )
 def test_changing_something_needs_a_server(run: Run, execution: str, arguments: list[str]) -> None:
