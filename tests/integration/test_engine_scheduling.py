@@ -8,8 +8,9 @@ from conductor_app.domain.outcome import Succeeded
 from conductor_app.domain.priority import of_task
 from conductor_app.engine import control
 from conductor_app.engine.claim import claim
-from conductor_app.engine.report import Report, report
+from conductor_app.engine.report import Answer, Report, report
 from conductor_app.queue import Hint
+from conductor_app.store import jobs
 from tests.fakes import invariants
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
 
@@ -272,3 +273,59 @@ class TestConcurrency:
         assert queued == ["0/a0", "0/a1", "0/a2", "0/m0"]
         engine.run()
         assert engine.status(one) == "completed"
+
+
+def go_on(engine: Engine, job_id: str, next_link: str) -> Answer:
+    """The same by a worker that would take the next link at once."""
+    with engine.database.transaction() as tx:
+        taken = claim(tx, [job_id], "w", LEASE)[job_id]
+    sent = Report(job_id, taken.fence, Succeeded(), taken.attempt_id, next_link, go_on=True)
+    with engine.database.transaction() as tx:
+        return report(tx, [sent], LEASE)[job_id]
+
+
+def test_the_next_link_is_claimed_by_the_report_that_queues_it(engine: Engine) -> None:
+    one = engine.start(workflow(phase(task("a"), task("b", needs=["a"]))))
+    first, second = engine.task(one, "0/a").id, engine.task(one, "0/b").id
+    answer = go_on(engine, first, second)
+    assert answer.chain
+    assert answer.next is not None
+    assert (answer.next.job_id, answer.next.task_key) == (second, "0/b")
+    assert engine.states(one) == {"0/a": "completed", "0/b": "active"}
+    assert engine.job(second).worker_id == "w"
+    assert not engine.queue.waiting("agent.models")[1:]
+    with engine.database.transaction() as tx:
+        last = Report(second, answer.next.fence, Succeeded(), answer.next.attempt_id)
+        assert report(tx, [last], LEASE)[second].accepted
+    assert engine.status(one) == "completed"
+
+
+@pytest.mark.parametrize("hinted", [True, False])
+def test_a_link_goes_through_the_broker_when_another_job_waits(
+    engine: Engine, hinted: bool
+) -> None:
+    """Whichever stands first in the queue is served first."""
+    one = engine.start(workflow(phase(task("a"), task("b", needs=["a"]))))
+    other = engine.start(workflow(phase(task("c"))))
+    if not hinted:
+        with engine.database.transaction() as tx:
+            jobs.change(tx, [engine.task(other, "0/c").id], hinted_at=None)
+    answer = go_on(engine, engine.task(one, "0/a").id, engine.task(one, "0/b").id)
+    assert answer.chain
+    assert answer.next is None
+    assert engine.states(one)["0/b"] == "queued"
+
+
+def test_a_link_of_a_paused_execution_is_not_gone_on_with(engine: Engine) -> None:
+    one = engine.start(workflow(phase(task("a"), task("b", needs=["a"]))))
+    first, second = engine.task(one, "0/a").id, engine.task(one, "0/b").id
+    with engine.database.transaction() as tx:
+        taken = claim(tx, [first], "w", LEASE)[first]
+    with engine.database.transaction() as tx:
+        control.pause(tx, one)
+    sent = Report(first, taken.fence, Succeeded(), taken.attempt_id, second, go_on=True)
+    with engine.database.transaction() as tx:
+        answer = report(tx, [sent], LEASE)[first]
+    assert answer.accepted
+    assert answer.next is None
+    assert engine.states(one)["0/b"] in ("waiting", "queued")

@@ -16,6 +16,7 @@ from conductor_app.settings import Settings
 from conductor_app.store import migrations
 from conductor_app.store.tables import attempts, executions, tasks
 from conductor_app.workflows import loader
+from workers import process
 from workers.process import WorkerProcess
 
 HEAD = """
@@ -194,3 +195,38 @@ phases:
         row = tx.first(select(executions).where(executions.c.id == one))
     assert row is not None and (row.status, row.reason) == ("paused", "blocked")
     assert "The disk is full" in row.reason_detail and "Way out" in row.reason_detail
+
+
+CHAIN = """
+phases:
+  - number: 0
+    name: One
+    tasks:
+      - {key: a, title: A, agent: looker, files: false}
+      - {key: b, title: B, agent: looker, files: false, needs: [a]}
+      - {key: c, title: C, agent: looker, needs: [b]}
+"""
+
+
+@pytest.mark.parametrize(("quick", "at_once"), [(60.0, 3), (0.0, 1)])
+def test_quick_links_of_a_chain_are_done_in_one_delivery(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, quick: float, at_once: int
+) -> None:
+    monkeypatch.setattr(process, "QUICK", quick)
+    one = stage()
+    loaded = loader.parse(HEAD + CHAIN, "small.yml")
+    order = start.Wanted(loaded.workflow, loaded.version, "small.yml", loaded.text, inputs={})
+    with one.conductor.transaction() as tx:
+        project = projects.find_or_create(tx, str(one.repository))
+        start.start(tx, project.id, order)
+    one.process.carry_out(one.queue.hints.pop().links[0])  # the first checkpoint
+    [hint] = one.queue.hints
+    deliveries, links = 0, list(hint.links)
+    assert len(links) == 3
+    while links:
+        left = list(one.process.carry_out(links[0], links[1:]))
+        assert len(links) - len(left) == at_once
+        deliveries, links = deliveries + 1, left
+    assert deliveries == 3 / at_once
+    with one.conductor.read() as tx:
+        assert {row.status for row in tx.all(select(tasks.c.status))} == {"completed"}
