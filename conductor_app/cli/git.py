@@ -2,15 +2,19 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from conductor_app.errors import EnvironmentProblem
 
 ANSWER_SECONDS = 60.0
 
 
-def run_git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What git did, whatever its exit code.
+def run_git(
+    directory: Path, *arguments: str, variables: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
+    """What git did, whatever its exit code; `variables` come on top of its environment.
 
     Raises EnvironmentProblem when git is missing or does not end.
     """
@@ -21,7 +25,7 @@ def run_git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str
     try:
         return subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "-C", str(directory), *arguments],
-            env=environment,
+            env={**environment, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +19,7 @@ class Invocation:
 
     json: bool = False
     debug: bool = False
-    project: Path | None = None
+    project: str | None = None
 
     @cached_property
     def output(self) -> Output:
@@ -55,7 +54,8 @@ def command(
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Put an option's value into the Invocation, wherever on the command line it stood."""
-    if value:
+    # A variable of a script that is empty is a mistake to be told, not an option left out.
+    if value not in (None, False):
         setattr(context.ensure_object(Invocation), str(parameter.name), value)
 
 
@@ -67,8 +67,8 @@ DEBUG_OPTION = _kept("--debug", is_flag=True, help="Show the traceback of an err
 COMMON_OPTIONS = (
     _kept(
         "--project",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="The project's directory; else the nearest one with .conductor/conductor.yml.",
+        metavar="DIR|URL",
+        help="The project's repository; else the nearest one with .conductor/conductor.yml.",
     ),
     _kept("--json", is_flag=True, help="Print one JSON object for programs."),
     DEBUG_OPTION,

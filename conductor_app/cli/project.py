@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conductor_app.domain.location import is_url
 from conductor_app.errors import NotFound
 
 if TYPE_CHECKING:
@@ -26,20 +27,26 @@ def directory_around(start: Path) -> Path | None:
     return marked_directory(start) or next(top, None)
 
 
-def project_of(tx: "Transaction", named: Path | None, start: Path) -> "Row[Any] | None":
+def place_of(named: str) -> str | Path:
+    """The URL, or the directory, that a person named. Raises InvalidLocation for neither."""
+    return named if is_url(named) else Path(named).resolve()
+
+
+def project_of(tx: "Transaction", named: str | None, start: Path) -> "Row[Any] | None":
     """The project that is meant; None when nobody named one and `start` lies in none.
 
-    Raises NotFound when Conductor does not know the directory that was named.
+    Raises NotFound when Conductor does not know the place that was named, InvalidLocation.
     """
     from conductor_app.store import projects
 
     if named is None:
         around = directory_around(start.resolve())
         return projects.at(tx, str(around)) if around else None
-    found = projects.at(tx, str(named.resolve()))
+    place = place_of(named)
+    found = projects.at(tx, str(place))
     if found is None:
         raise NotFound(
-            f"Conductor has never worked on {named.resolve()}. Start with "
-            f"`conductor run --project {shlex.quote(str(named))}`."
+            f"Conductor has never worked on {place}. Start with "
+            f"`conductor run --project {shlex.quote(named)}`."
         )
     return found

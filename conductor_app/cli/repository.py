@@ -1,17 +1,55 @@
 """What a command must know of a project's git repository before anything is started on it."""
 
+import os
 import shlex
 from pathlib import Path
 
 from conductor_app.cli.git import run_git
-from conductor_app.errors import EnvironmentProblem, InvalidInput
+from conductor_app.errors import EnvironmentProblem, InvalidInput, Unreachable
 from conductor_app.stack.doctor import GIT_NEEDED, git_version
+
+# Workers reach a remote without a person's configuration, and have nobody to ask.
+AS_WORKERS_DO = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
+}
 
 
 class NotARepository(InvalidInput):
     """The project is not a git repository with a commit."""
 
     code = "not_a_repository"
+
+
+class RemoteUnreachable(Unreachable):
+    """The project's remote repository can't be read."""
+
+    code = "remote_unreachable"
+
+
+def require_remote(url: str) -> str:
+    """The URL itself, when it can be read and has a commit to start from.
+
+    Raises RemoteUnreachable, NotARepository.
+    """
+    # From no repository: its configuration could lead elsewhere.
+    asked = ("ls-remote", "--end-of-options", url, "HEAD")
+    answer = run_git(Path("/"), *asked, variables=AS_WORKERS_DO)
+    if answer.returncode:
+        # The first line has the reason, ssh's for instance; what follows is advice.
+        reason = (answer.stderr.strip().splitlines() or ["no reason given"])[0].strip(" .")
+        reason = reason.removeprefix("fatal: ").removeprefix("error: ")
+        raise RemoteUnreachable(
+            f"git can't read {url}: {reason}. Correct the URL, or let this user reach it: a key in "
+            "ssh's agent or in ~/.ssh, or ~/.netrc; nobody is asked for a password."
+        )
+    if not answer.stdout.strip():
+        raise NotARepository(
+            f"The repository {url} has no commit on its default branch yet, and agents start from "
+            "one. Push one, and try again."
+        )
+    return url
 
 
 def require_repository(directory: Path) -> Path:

@@ -49,8 +49,8 @@ def command_run(
         )
     elif workflow or connector or start or inputs or priority:
         raise InvalidInput("--resume goes on as the execution was started; give it --project only.")
-    directory = run_project.chosen_directory(invocation.project, Path.cwd())
-    warnings = [*settings.warnings(), directory and run_project.warning_of(directory)]
+    place = run_project.chosen_place(invocation.project, Path.cwd())
+    warnings = [*settings.warnings(), run_project.warning_of(place)]
     for warning in filter(None, warnings):
         invocation.output.note(f"Warning: {warning}")
-    run_course.run(settings, invocation.output, order, directory)
+    run_course.run(settings, invocation.output, order, None if place is None else str(place))

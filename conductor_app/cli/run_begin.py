@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -36,21 +35,21 @@ class Begun:
     note: str | None = None
 
 
-def begin(api: Api, directory: Path, order: Order) -> Begun:
+def begin(api: Api, location: str, order: Order) -> Begun:
     """Start the order on the repository. Raises ApiRefused, Unreachable."""
     given = asdict(order)
     # The API takes one of the two, and chooses what is left out.
     del given["workflow" if order.template is not None else "template"]
     body = {name: value for name, value in given.items() if value is not None}
-    told = api.post("executions", {"project": str(directory), **body}).data
+    told = api.post("executions", {"project": location, **body}).data
     return Begun(told["id"], note=told["note"])
 
 
-def resume(api: Api, tx: Transaction, directory: Path | None) -> Begun:
+def resume(api: Api, tx: Transaction, location: str | None) -> Begun:
     """Let the newest unfinished execution go on. Raises NotFound, ApiRefused, Unreachable."""
-    unfinished = unfinished_of(tx, directory)
+    unfinished = unfinished_of(tx, location)
     if not unfinished:
-        where = f" on {directory}" if directory else ""
+        where = f" on {location}" if location else ""
         raise NotFound(f"There is no unfinished execution{where}. Start one with `conductor run`.")
     execution = unfinished[0]
     begun = Begun(execution.id, last_event(tx, execution.id))
@@ -59,22 +58,22 @@ def resume(api: Api, tx: Transaction, directory: Path | None) -> Begun:
     return begun
 
 
-def require_free(tx: Transaction, directory: Path) -> None:
+def require_free(tx: Transaction, location: str) -> None:
     """Refuse a second run on a project that has an unfinished one. Raises RunUnderWay."""
-    for execution in unfinished_of(tx, directory):
+    for execution in unfinished_of(tx, location):
         raise RunUnderWay(
             f"Execution {execution.id} ({execution.workflow_name}) is {execution.status} on "
-            f"{directory}, and two would get in each other's way. Go on with it: `conductor run "
-            f"--resume --project {shlex.quote(str(directory))}`; or end it: `conductor up`, then "
+            f"{location}, and two would get in each other's way. Go on with it: `conductor run "
+            f"--resume --project {shlex.quote(location)}`; or end it: `conductor up`, then "
             f"`conductor stop --cancel --execution {execution.id}`.",
             execution=execution.id,
         )
 
 
-def unfinished_of(tx: Transaction, directory: Path | None) -> Sequence[Row[Any]]:
+def unfinished_of(tx: Transaction, location: str | None) -> Sequence[Row[Any]]:
     """The unfinished executions of a repository (None: of all), the newest first."""
-    project = projects.at(tx, str(directory)) if directory else None
-    if directory is not None and project is None:
+    project = projects.at(tx, location) if location else None
+    if location is not None and project is None:
         return []
     open_states = [ExecutionState.PENDING, ExecutionState.RUNNING, ExecutionState.PAUSED]
     page = lists.executions(

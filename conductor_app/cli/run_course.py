@@ -3,7 +3,6 @@
 import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -43,7 +42,7 @@ class Unfinished(Refused):
     code = "unfinished"
 
 
-def run(settings: Settings, output: Output, order: Order | None, directory: Path | None) -> None:
+def run(settings: Settings, output: Output, order: Order | None, location: str | None) -> None:
     """Run the order on the repository (None: a fresh one); no order means to resume.
 
     Raises Unfinished, Interrupted, RunUnderWay, and what stack and API raise.
@@ -53,7 +52,7 @@ def run(settings: Settings, output: Output, order: Order | None, directory: Path
         database = while_running.enter_context(open_database(settings))
         api = Api(stack.url, settings.api_token(), patience=PATIENCE_SECONDS)
         course = _Course(settings, output, stack, database, api)
-        begun = course.begin(order, directory)
+        begun = course.begin(order, location)
         try:
             course.announce(begun, resumed=order is None)
             course.follow(begun)
@@ -69,14 +68,14 @@ class _Course:
     database: Database
     api: Api
 
-    def begin(self, order: Order | None, directory: Path | None) -> Begun:
+    def begin(self, order: Order | None, location: str | None) -> Begun:
         if order is None:
             with self.database.read() as tx:
-                return run_begin.resume(self.api, tx, directory)
-        directory = directory or fresh_directory(self.settings.home)
+                return run_begin.resume(self.api, tx, location)
+        location = location or str(fresh_directory(self.settings.home))
         with self.database.read() as tx:
-            run_begin.require_free(tx, directory)
-        return run_begin.begin(self.api, directory, order)
+            run_begin.require_free(tx, location)
+        return run_begin.begin(self.api, location, order)
 
     def announce(self, begun: Begun, *, resumed: bool) -> None:
         """Say what is going to happen, what it may cost, and where it can be watched."""

@@ -1,4 +1,4 @@
-"""The repository that a run works in: the named one, the marked one, or a fresh demonstration."""
+"""The repository of a run: the one that is named, the marked one, or a fresh demonstration."""
 
 import itertools
 import os
@@ -6,21 +6,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conductor_app.cli.demo_repository import create_demo_repository
-from conductor_app.cli.project import marked_directory
-from conductor_app.cli.repository import require_git, require_repository, uncommitted
+from conductor_app.cli.project import marked_directory, place_of
+from conductor_app.cli.repository import (
+    require_git,
+    require_remote,
+    require_repository,
+    uncommitted,
+)
 from conductor_app.places import Places
 
 FILES_SHOWN = 5
 
 
-def chosen_directory(named: Path | None, working: Path) -> Path | None:
-    """The repository that is meant; None when a fresh one is wanted.
+def chosen_place(named: str | None, working: Path) -> str | Path | None:
+    """The URL or the repository's directory that is meant; None when a fresh one is wanted.
 
-    Raises NotARepository, and EnvironmentProblem when git is missing or too old.
+    Raises NotARepository, RemoteUnreachable, InvalidLocation; EnvironmentProblem when git is
+    missing or too old.
     """
     require_git()
-    directory = named or marked_directory(working)
-    return require_repository(directory) if directory else None
+    place = marked_directory(working) if named is None else place_of(named)
+    if isinstance(place, Path):
+        return require_repository(place)
+    return None if place is None else require_remote(place)
 
 
 def fresh_directory(home: Path) -> Path:
@@ -31,15 +39,15 @@ def fresh_directory(home: Path) -> Path:
     return directory
 
 
-def warning_of(directory: Path) -> str | None:
+def warning_of(place: str | Path | None) -> str | None:
     """What to say about files whose changes no commit has."""
-    files = uncommitted(directory)
+    files = uncommitted(place) if isinstance(place, Path) else []
     if not files:
         return None
     shown = ", ".join(files[:FILES_SHOWN])
     more = f" and {len(files) - FILES_SHOWN} more" if len(files) > FILES_SHOWN else ""
     return (
-        f"{len(files)} file{'s' if len(files) > 1 else ''} in {directory} "
+        f"{len(files)} file{'s' if len(files) > 1 else ''} in {place} "
         f"{'have' if len(files) > 1 else 'has'} changes that are not committed: {shown}{more}. "
         "Agents start from the last commit and do not see them; nobody touches them."
     )

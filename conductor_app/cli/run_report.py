@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conductor_app.cli.words import ICONS, NOTE, one_line
+from conductor_app.domain.location import is_url
 from conductor_app.views.units import duration
 
 Item = Mapping[str, Any]
@@ -13,7 +14,7 @@ SHORT_COMMIT = 8
 
 
 def report_lines(report: Item, repository: str) -> Iterator[str]:
-    """The lines for what `views.report` tells of an execution in the repository at this path."""
+    """The lines for what `views.report` tells of an execution in this repository, path or URL."""
     execution = report["execution"]
     yield ""
     yield f"{execution['title']}: {_outcome(execution)}"
@@ -120,5 +121,12 @@ def _unrecorded(report: Item) -> Iterator[str]:
 def _ways_on(execution: Item, repository: str) -> Iterator[str]:
     if repository:
         yield f"Result    {repository}, branch {execution['branch']}"
-        yield f"Look      git -C {shlex.quote(repository)} log --stat {execution['branch']}"
+        yield f"Look      {_way_to_look(repository, execution['branch'])}"
     yield f"Details   conductor report --execution {execution['id']}"
+
+
+def _way_to_look(repository: str, branch: str) -> str:
+    place = shlex.quote(repository)
+    if is_url(repository):
+        return f"git clone --branch {branch} {place}"
+    return f"git -C {place} log --stat {branch}"

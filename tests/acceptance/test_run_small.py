@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,6 +154,21 @@ def test_a_run_to_its_verified_end(trial: Trial) -> None:
     assert trial.git("log", "--format=%s", "HEAD") == "Start"
     assert embedded.find(trial.home) is None
     assert "is completed" in trial.conductor("status").stdout
+
+
+def test_a_run_on_a_url(trial: Trial, tmp_path: Path) -> None:
+    trial.signal.touch()
+    trial.git("clone", "--quiet", "--bare", str(trial.repository), str(tmp_path / "remote.git"))
+    url = f"file://{tmp_path / 'remote.git'}"
+    ran = trial.conductor(*trial.run(), "--project", url)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"Repository {url}, branch conductor/" in ran.stdout
+    (look,) = re.findall(r"^Look +(git clone --branch \S+ \S+)$", ran.stdout, re.MULTILINE)
+    subprocess.run([*look.split(), str(tmp_path / "clone")], check=True, capture_output=True)
+    assert (tmp_path / "clone" / "result.txt").read_text() == "good\n"
+    assert trial.git("branch", "--list", "conductor/*") == ""
+    status = trial.conductor("status", "--project", url)
+    assert "is completed" in status.stdout
 
 
 def test_ctrl_c_pauses_and_resume_survives_killed_processes(

@@ -157,7 +157,12 @@ class TestOptions:
     def test_they_fill_the_invocation(self, run: Run, tmp_path: Path) -> None:
         seen: list[Invocation] = []
         run("trial", "--json", "--project", str(tmp_path), action=seen.append)
-        assert seen == [Invocation(json=True, project=tmp_path)]
+        assert seen == [Invocation(json=True, project=str(tmp_path))]
+
+    def test_an_empty_project_is_one_that_was_named(self, run: Run) -> None:
+        seen: list[Invocation] = []
+        run("trial", "--project", "", action=seen.append)
+        assert seen == [Invocation(project="")]
 
     def test_json_prints_one_object_and_nothing_else(
         self, run: Run, capsys: pytest.CaptureFixture[str]

@@ -8,7 +8,13 @@ import pytest
 
 from conductor_app.cli import git as git_program
 from conductor_app.cli import project, run_project
-from conductor_app.cli.repository import NotARepository, require_repository, uncommitted
+from conductor_app.cli.repository import (
+    NotARepository,
+    RemoteUnreachable,
+    require_repository,
+    uncommitted,
+)
+from conductor_app.domain.location import InvalidLocation
 from conductor_app.errors import EnvironmentProblem
 
 
@@ -120,10 +126,49 @@ def test_of_many_uncommitted_files_some_are_named(repository: Path) -> None:
 def test_run_takes_the_named_directory_then_the_marked_one_then_none(
     repository: Path, tmp_path: Path
 ) -> None:
-    assert run_project.chosen_directory(repository, tmp_path) == repository.resolve()
-    assert run_project.chosen_directory(None, repository) is None
+    assert run_project.chosen_place(str(repository), tmp_path) == repository.resolve()
+    assert run_project.chosen_place(None, repository) is None
     mark(repository)
-    assert run_project.chosen_directory(None, repository) == repository.resolve()
+    assert run_project.chosen_place(None, repository) == repository.resolve()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.org/a.git", "ssh://git@example.org/a", "file:///srv/a.git", "git@host:a/b"],
+)
+def test_a_url_is_a_place_as_it_is(url: str) -> None:
+    assert project.place_of(url) == url
+    assert run_project.warning_of(url) is None
+
+
+def test_a_remote_with_a_commit_is_accepted(repository: Path, tmp_path: Path) -> None:
+    url = f"file://{repository}"
+    assert run_project.chosen_place(url, tmp_path) == url
+
+
+def test_a_remote_that_can_not_be_read_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(RemoteUnreachable, match=r"nowhere.* does not appear to be a git repo"):
+        run_project.chosen_place(f"file://{tmp_path}/nowhere", tmp_path)
+
+
+def test_a_remote_without_a_commit_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare")
+    with pytest.raises(NotARepository, match="has no commit on its default branch"):
+        run_project.chosen_place(f"file://{tmp_path}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("ftp://example.org/a", "ftp:// is not a protocol that Conductor uses"),
+        ("ext::sh -c id", "is neither a path nor a URL"),
+        ("https://ada:secret@example.org/a", "holds a password"),
+        ("", "is neither a path nor a URL"),
+    ],
+)
+def test_what_the_api_refuses_as_a_place_is_refused(named: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidLocation, match=words):
+        run_project.chosen_place(named, tmp_path)
 
 
 def test_fresh_repositories_are_numbered_beside_the_data_directory(tmp_path: Path) -> None:
@@ -145,7 +190,7 @@ def test_a_run_needs_a_git_that_will_do_before_it_makes_anything(
         (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentProblem, match=words):
-        run_project.chosen_directory(None, tmp_path)
+        run_project.chosen_place(None, tmp_path)
 
 
 def test_commands_that_are_proposed_can_be_copied(tmp_path: Path) -> None:
