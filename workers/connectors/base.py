@@ -10,12 +10,14 @@ from conductor_app.tool_specs import ToolSpec
 
 @dataclass(frozen=True)
 class Usage:
-    """What turns cost: tokens (input includes what was read from the cache) and nano-USD."""
+    """What turns cost: tokens (input is all of it, with what was read from or written to the cache)
+    and nano-USD."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cost_nano_usd: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def tokens(self) -> int:
@@ -30,6 +32,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cache_read_tokens + other.cache_read_tokens,
             self.cost_nano_usd + other.cost_nano_usd,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -69,16 +72,25 @@ class Message:
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     results: tuple[ToolResult, ...] = ()
+    # An assistant's message as its provider wants it back (JSON): thoughts, signatures, item ids.
+    raw: Any = None
+
+
+# Why a model stopped: it is done or calls tools, its output was cut, it refused.
+Stop = Literal["done", "cut", "refused"]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A model's answer."""
+    """A model's answer; the calls of one that was cut or refused are never carried out."""
 
     text: str
     tool_calls: tuple[ToolCall, ...]
     usage: Usage
     model: str
+    stop: Stop = "done"
+    raw: Any = None
+    request_id: str | None = None
 
 
 LogCallback = Callable[[str], None]
