@@ -13,6 +13,7 @@ SENTENCES = {
     "job_refused": "The report of job {job} came too late and was refused",
     "message_refused": "A message that is no task was refused: {error}",
     "job_failed": "{kind} {name} failed: {error}",
+    "usage_unknown": "What attempt {attempt} used could not be written: {error}",
     "attempt_ended": "{name}: {outcome}",
     "hook": "{line}",
     "tick": "Tick: {open} executions open",

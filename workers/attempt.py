@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
+from sqlalchemy.exc import DBAPIError
+
 from conductor_app import logs
 from conductor_app.catalog import FUNCTION
 from conductor_app.domain.outcome import (
-    Cancelled,
     Failed,
     Interrupted,
     Judgement,
@@ -21,6 +22,7 @@ from conductor_app.domain.outcome import (
 )
 from conductor_app.domain.states import Verdict
 from conductor_app.domain.workflow import FileCheck, TaskSpec, render
+from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
 from conductor_app.recordings import BUILT_IN
@@ -92,7 +94,7 @@ class _Attempt:
 
 
 def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
-    """Do the task once; None when it was stopped for another worker's sake (drained, lost)."""
+    """Do the task once; None when it was stopped: drained, or lost (it may have been cancelled)."""
     artifacts = process.conductor.settings.places.artifacts / claim.execution_id / claim.attempt_id
     spec = claim.workflow.task(claim.task_key)
     attempt = _Attempt(process, claim, held, spec, artifacts)
@@ -106,8 +108,20 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
             sandbox=level,
             connector=attempt.connector,
         )
+    else:
+        _account(attempt)
     logs.info("attempt_ended", name=claim.task_key, outcome=_told(outcome))
     return outcome
+
+
+def _account(attempt: _Attempt) -> None:
+    """What it used, of an attempt whose end says nothing of that."""
+    try:
+        with attempt.process.conductor.transaction() as tx:
+            account(tx, attempt.claim.attempt_id, attempt.usage())
+    except DBAPIError as problem:
+        # Its end matters more, and waits for a database that is away.
+        logs.warning("usage_unknown", attempt=attempt.claim.attempt_id, error=problem)
 
 
 def _told(outcome: Outcome | None) -> str:
@@ -122,10 +136,10 @@ def _ended(attempt: _Attempt) -> Outcome | None:
         return _try(attempt)
     except AttemptFailed as failure:
         if attempt.held.stopped():
-            return Cancelled() if attempt.held.cancelled else None
+            return None
         return Failed(failure.kind, failure.message, failure.detail, failure.retryable)
     except JudgingCancelled:
-        return Cancelled() if attempt.held.cancelled else None
+        return None
     except SandboxUnavailable as problem:
         return Failed(FailureKind.SANDBOX_UNAVAILABLE, problem.message, retryable=False)
     except ConductorError as problem:

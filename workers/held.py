@@ -18,14 +18,13 @@ class Held:
     job_id: str
     fence: int
     lost: bool = False
-    cancelled: bool = False
     draining: bool = False
     # A time of `time.monotonic()` after which its lease is not renewed: an agent in Python that
     # ignores its deadline can't be killed, but it can lose its job.
     until: float = math.inf
 
     def stopped(self) -> bool:
-        return self.lost or self.cancelled or self.draining
+        return self.lost or self.draining
 
 
 class HeldJobs:
@@ -80,8 +79,7 @@ class HeldJobs:
         for held in mine:
             held.lost = held.lost or time.monotonic() > held.until
         mine = [held for held in mine if not held.lost]
-        pulse = self._writer.renew([held.job_id for held in mine], self._queues())
+        fences = self._writer.renew([held.job_id for held in mine], self._queues())
         for held in mine:
-            if pulse.held.get(held.job_id) != held.fence:
+            if fences.get(held.job_id) != held.fence:
                 held.lost = True
-            held.cancelled = held.job_id in pulse.cancelled

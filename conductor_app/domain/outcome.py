@@ -68,11 +68,6 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The worker saw the request to cancel and stopped."""
-
-
-@dataclass(frozen=True, slots=True)
 class Integrated:
     """The attempt's commit is on the execution branch."""
 
@@ -132,7 +127,6 @@ Outcome = (
     Succeeded
     | Failed
     | Released
-    | Cancelled
     | Integrated
     | Conflicted
     | Unreadable

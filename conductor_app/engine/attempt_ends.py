@@ -1,4 +1,4 @@
-"""How attempts end: success without changes, failure and retry, release, cancellation."""
+"""How attempts end: success without changes, failure and retry, release; what they used."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 
 from conductor_app.domain import retry
-from conductor_app.domain.outcome import Failed, Succeeded
+from conductor_app.domain.outcome import Failed, Succeeded, Usage
 from conductor_app.domain.states import AttemptState, JobState, TaskState
 from conductor_app.engine import requeue
 from conductor_app.engine.complete import Done, complete
@@ -242,9 +242,9 @@ def released(tx: Transaction, job: Row[Any], attempt_id: str) -> list[str]:
     return []
 
 
-def cancelled(tx: Transaction, execution: Execution, job: Row[Any], attempt_id: str) -> list[str]:
-    jobs.end(tx, [(job.id, job.fence)], JobState.CANCELLED)
-    records.end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.CANCELLED)])
-    task = task_of(tx, job)
-    tasks.move(tx, task, TaskState.CANCELLED, finished_at=tx.now)
-    return settle(tx, execution)
+def account(tx: Transaction, attempt_id: str, usage: Usage) -> None:
+    """Add what an attempt used that its end tells nothing of: cancelled, given back, interrupted.
+
+    What was spent is spent: this needs no fence.
+    """
+    records.add_usage(tx, attempt_id, usage)

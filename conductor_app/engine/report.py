@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Row
 
 from conductor_app.domain.outcome import (
-    Cancelled,
     Checkpointed,
     Conflicted,
     Failed,
@@ -149,8 +148,6 @@ def _one(
             return attempt_ends.failed(tx, execution, job, report.attempt_id, outcome)
         case Released():
             return attempt_ends.released(tx, job, report.attempt_id)
-        case Cancelled():
-            return attempt_ends.cancelled(tx, execution, job, report.attempt_id)
         case Integrated() as outcome:
             inside = {report.next_link} if report.next_link else set()
             queues = integration.finish(tx, execution, job, outcome, inside)

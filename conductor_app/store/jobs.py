@@ -84,7 +84,6 @@ _TAKE = Prepared(
         fence=jobs.c.fence + 1,
         lease_until=bindparam("until"),
         worker_id=bindparam("worker"),
-        cancel_requested=False,
     )
 )
 
@@ -138,7 +137,6 @@ def cancel(tx: Transaction, job_ids: Sequence[str]) -> None:
             fence=jobs.c.fence + 1,
             finished_at=tx.now,
             lease_until=None,
-            cancel_requested=True,
         )
     )
 
@@ -161,10 +159,6 @@ def unpark(tx: Transaction, task_id: str) -> None:
     tx.run(update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(**due))
 
 
-def request_cancel(tx: Transaction, job_ids: Sequence[str]) -> None:
-    tx.run(update(jobs).where(jobs.c.id.in_(list(job_ids)), ACTIVE).values(cancel_requested=True))
-
-
 def change(tx: Transaction, ids: Collection[str], **values: Any) -> int:
     return tx.run(update(jobs).where(jobs.c.id.in_(list(ids))).values(**values))
 
@@ -183,12 +177,12 @@ def renew(tx: Transaction, worker_id: str, job_ids: Collection[str], lease_until
     tx.run(update(jobs).where(jobs.c.id.in_(mine)).values(lease_until=lease_until))
 
 
-def held(tx: Transaction, worker_id: str, job_ids: Collection[str]) -> dict[str, Row[Any]]:
-    """Which of these jobs the worker still holds (`fence`, `cancel_requested`)."""
-    statement = select(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested).where(
+def held(tx: Transaction, worker_id: str, job_ids: Collection[str]) -> dict[str, int]:
+    """The fences of those of these jobs that the worker still holds."""
+    statement = select(jobs.c.id, jobs.c.fence).where(
         jobs.c.id.in_(list(job_ids)), ACTIVE, jobs.c.worker_id == worker_id
     )
-    return {row.id: row for row in tx.all(statement)}
+    return {row.id: row.fence for row in tx.all(statement)}
 
 
 def expired(tx: Transaction, limit: int = 500) -> Sequence[Row[Any]]:

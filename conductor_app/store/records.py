@@ -28,6 +28,14 @@ def add_attempts(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     tx.later(_ADD_ATTEMPT, *rows)
 
 
+# Usage only grows.
+_MORE = {
+    "turns": attempts.c.turns + bindparam("new_turns"),
+    "input_tokens": attempts.c.input_tokens + bindparam("new_input"),
+    "output_tokens": attempts.c.output_tokens + bindparam("new_output"),
+    "cache_read_tokens": attempts.c.cache_read_tokens + bindparam("new_cached"),
+    "cost_nano_usd": attempts.c.cost_nano_usd + bindparam("new_cost"),
+}
 _END_ATTEMPT = Prepared(
     update(attempts)
     .where(attempts.c.id == bindparam("attempt"), attempts.c.status == "active")
@@ -41,11 +49,7 @@ _END_ATTEMPT = Prepared(
         tree=bindparam("new_tree"),
         error_kind=bindparam("new_kind"),
         error_message=bindparam("new_message"),
-        turns=bindparam("new_turns"),
-        input_tokens=bindparam("new_input"),
-        output_tokens=bindparam("new_output"),
-        cache_read_tokens=bindparam("new_cached"),
-        cost_nano_usd=bindparam("new_cost"),
+        **_MORE,
     )
 )
 
@@ -79,15 +83,29 @@ def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
                 "new_tree": end.tree,
                 "new_kind": end.error_kind,
                 "new_message": end.error_message,
-                "new_turns": end.usage.turns,
-                "new_input": end.usage.input_tokens,
-                "new_output": end.usage.output_tokens,
-                "new_cached": end.usage.cache_read_tokens,
-                "new_cost": end.usage.cost_nano_usd,
+                **_used(end.usage),
             }
             for end in ends
         ),
     )
+
+
+_ADD_USAGE = update(attempts).where(attempts.c.id == bindparam("attempt")).values(_MORE)
+
+
+def add_usage(tx: Transaction, attempt_id: str, usage: Usage) -> None:
+    """Add to what an attempt has used, whether it has ended or not."""
+    tx.run(_ADD_USAGE, {"attempt": attempt_id, **_used(usage)})
+
+
+def _used(usage: Usage) -> dict[str, int]:
+    return {
+        "new_turns": usage.turns,
+        "new_input": usage.input_tokens,
+        "new_output": usage.output_tokens,
+        "new_cached": usage.cache_read_tokens,
+        "new_cost": usage.cost_nano_usd,
+    }
 
 
 def active_attempt(tx: Transaction, task_id: str) -> str | None:

@@ -244,7 +244,6 @@ jobs = Table(
     Column("worker_id", Text),
     Column("not_before", BigInteger, nullable=False, server_default="0"),
     Column("hinted_at", BigInteger),
-    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("payload", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.fakes.scripted_connector import ScriptedConnector, says
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
+from workers.connectors.base import Usage
 from workers.failures import AttemptFailed, FailureKind
 from workers.loop import LoopLimits, run_loop
 from workers.prompt import opening
@@ -111,6 +112,17 @@ class Commands(BaseAgent):
             raise AttemptFailed(FailureKind.CANCELLED, f"The command was stopped: {ran.killed_by}")
         (context.worktree / "command.txt").unlink()
         return _write(task, context)
+
+
+class Thinks(BaseAgent):
+    """Uses a turn, says so, and goes on thinking until it is told to stop."""
+
+    def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
+        context.turns += 1
+        context.usage += Usage(100, 10)
+        context.log("I think.")
+        _wait(context, lambda: False)
+        return AgentResult("impossible")
 
 
 class Talks(BaseAgent):

@@ -37,6 +37,20 @@ EXECUTION = {
     "created_at": 1,
     "updated_at": 1,
 }
+JOB = {
+    "id": "j",
+    "kind": "checkpoint",
+    "execution_id": "e1",
+    "queue": "system",
+    "status": "active",
+    "priority": 1000,
+    "claims": 2,
+    "fence": 3,
+    "lease_until": 5,
+    "worker_id": "w",
+    "payload": {"entering": 0},
+    "created_at": 1,
+}
 LESSON = {
     "category": "success",
     "description": "d",
@@ -76,6 +90,15 @@ def test_a_place_that_was_several_projects_is_the_oldest(older: Engine, database
     again = {"id": "p8", "name": "again", "location": "/srv/alone", "settings": {}, "created_at": 8}
     with pytest.raises(DBAPIError, match=r"(?i)unique"):
         _add(older, "projects", again)
+
+
+def test_jobs_are_kept_without_what_asked_them_to_stop(older: Engine, database_url: str) -> None:
+    _add(older, "jobs", JOB)
+    migrations.upgrade(database_url)
+    (row,) = _rows(older, "jobs")
+    assert "cancel_requested" not in row
+    assert {name: row[name] for name in JOB} == JOB
+    assert (row["failures"], row["lost_leases"], row["not_before"]) == (0, 0, 0)
 
 
 def test_an_upgrade_that_fails_leaves_all_as_it_was(older: Engine, database_url: str) -> None:

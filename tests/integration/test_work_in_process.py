@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Row, select
 
 from conductor_app import bootstrap
 from conductor_app.cli.demo_repository import create_demo_repository
-from conductor_app.engine import projects, start
+from conductor_app.engine import projects, start, task_control
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import migrations
@@ -41,16 +42,22 @@ class Stage:
         create_demo_repository(self.repository)
 
     def run(self, template: str, **wanted: Any) -> str:
+        one = self.begin(template, **wanted)
+        self.work()
+        return one
+
+    def begin(self, template: str, **wanted: Any) -> str:
         loaded = loader.parse(HEAD + template, "small.yml")
         order = start.Wanted(
             loaded.workflow, loaded.version, "small.yml", loaded.text, inputs={}, **wanted
         )
         with self.conductor.transaction() as tx:
             project = projects.find_or_create(tx, str(self.repository))
-            one = start.start(tx, project.id, order)
+            return start.start(tx, project.id, order)
+
+    def work(self) -> None:
         while self.queue.hints:
             self.process.carry_out(self.queue.hints.pop(0).links[0])
-        return one
 
     def attempts(self, execution_id: str) -> dict[str, Row[Any]]:
         """By task, its last attempt."""
@@ -230,3 +237,34 @@ def test_quick_links_of_a_chain_are_done_in_one_delivery(
     assert deliveries == 3 / at_once
     with one.conductor.read() as tx:
         assert {row.status for row in tx.all(select(tasks.c.status))} == {"completed"}
+
+
+def test_a_cancelled_attempt_keeps_its_log_and_what_it_used(
+    stage: Callable[..., Stage], wait_until: Callable[..., None]
+) -> None:
+    at = stage(heartbeat_seconds=0.05)
+    one = at.begin(
+        """
+  thinker: {title: Thinks, function: "tests.faults.agents:Thinks"}
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: think, title: Think, agent: thinker, needs: [], files: false}]
+"""
+    )
+
+    def log() -> str:
+        found = at.attempts(one).get("0/think")
+        artifacts = at.conductor.settings.places.artifacts / one
+        file = artifacts / found.id / "log.txt" if found else artifacts
+        return file.read_text() if file.is_file() else ""
+
+    with ThreadPoolExecutor(1) as worker:
+        working = worker.submit(at.work)
+        wait_until(log)
+        with at.conductor.transaction() as tx:
+            task_control.cancel(tx, one, "0/think")
+        working.result()
+    attempt = at.attempts(one)["0/think"]
+    assert (attempt.status, log()) == ("cancelled", "I think.\n")
+    assert (attempt.turns, attempt.input_tokens, attempt.output_tokens) == (1, 100, 10)
