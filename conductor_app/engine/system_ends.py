@@ -15,14 +15,19 @@ from conductor_app.domain.states import (
 )
 from conductor_app.engine import requeue, transition
 from conductor_app.engine.settle import block, settle
+from conductor_app.ids import without_ids
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store import jobs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 from conductor_app.store.records import AttemptEnd
 
+# The kind of error that is nobody's failure.
+INFRASTRUCTURE = "INFRASTRUCTURE"
 # The longest wait between two tries of a job whose infrastructure fails, in milliseconds.
-LONGEST_WAIT = 60_000
+LONGEST_WAIT = 5 * 60_000
+# For so long (milliseconds) an error that stays the same is not recorded again.
+SAID_ONCE = 60 * 60_000
 
 
 def checkpointed(
@@ -76,17 +81,20 @@ def release_hold(tx: Transaction, execution: Execution) -> None:
 def interrupted(
     tx: Transaction, execution: Execution, job: Row[Any], outcome: Interrupted
 ) -> list[str]:
-    """Run the job again after a while; an infrastructure failure counts against nobody."""
-    severity = "critical" if outcome.critical else "low"
-    records.add_error(
-        tx,
-        execution.id,
-        execution.current_phase,
-        severity,
-        "INFRASTRUCTURE",
-        outcome.message,
-        detail=outcome.detail,
-    )
+    """Run the job again after a while; an infrastructure failure counts against nobody.
+
+    While it lasts the while grows, and it is recorded once for all that meet it.
+    """
+    if outcome.critical or not _said(tx, execution, outcome.message):
+        records.add_error(
+            tx,
+            execution.id,
+            execution.current_phase,
+            "critical" if outcome.critical else "low",
+            INFRASTRUCTURE,
+            outcome.message,
+            detail=outcome.detail,
+        )
     wait = min(LONGEST_WAIT, 1000 * 2 ** min(job.claims, 10))
     jobs.requeue(tx, job, not_before=tx.now + wait, queue=queue_of(job))
     if job.kind == "attempt":
@@ -94,6 +102,12 @@ def interrupted(
     if outcome.critical:
         block(tx, execution, f"{outcome.message} Way out: mend it, then `conductor start`.")
     return [queue_of(job)]
+
+
+def _said(tx: Transaction, execution: Execution, message: str) -> bool:
+    """Whether a fresh error says the same, but for the id of an attempt or a job."""
+    fresh = records.open_errors(tx, execution.id, INFRASTRUCTURE, tx.now - SAID_ONCE)
+    return without_ids(message) in map(without_ids, fresh)
 
 
 def queue_of(job: Row[Any]) -> str:

@@ -206,6 +206,17 @@ def critical_errors(tx: Transaction, execution_id: str) -> list[str]:
     return [row.message for row in tx.all(statement)]
 
 
+def open_errors(tx: Transaction, execution_id: str, kind: str, since: int) -> list[str]:
+    """What the unresolved errors of a kind say that were recorded at this time or later."""
+    statement = select(errors.c.message).where(
+        errors.c.execution_id == execution_id,
+        errors.c.created_at >= since,
+        errors.c.kind == kind,
+        errors.c.resolved_at.is_(None),
+    )
+    return [row.message for row in tx.all(statement)]
+
+
 def resolve_errors(tx: Transaction, execution_id: str) -> None:
     tx.run(
         update(errors)

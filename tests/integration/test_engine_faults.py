@@ -19,6 +19,7 @@ from conductor_app.domain.outcome import (
 from conductor_app.engine import control, task_control
 from conductor_app.engine.claim import Claim
 from conductor_app.engine.report import Report, report
+from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store.tables import attempts, errors
 from tests.fakes import invariants
@@ -160,6 +161,38 @@ class TestInfrastructure:
         assert engine.states(one) == {"0/a": "queued"}
         engine.later(60)
         engine.due()
+        engine.run()
+        assert engine.status(one) == "completed"
+
+    @pytest.mark.parametrize("kind", ["0/a", "integrate", "checkpoint"])
+    def test_what_stays_broken_is_tried_ever_more_rarely_and_told_once(
+        self, engine: Engine, kind: str
+    ) -> None:
+        one = engine.start(workflow(phase(task("a", files=True, retry={"max": 0}))))
+        # Where it is told of, an attempt's own directory is another each time.
+        broken = [Interrupted(f"/work/{new_id()} can't be read") for _ in range(12)]
+        pauses = []
+        for each in broken:
+            engine.run(outcomes={kind: [each]})
+            (job,) = [row for row in engine.jobs(one) if row.status == "queued"]
+            pauses.append((job.not_before - engine.now) // 1000)
+            engine.later(pauses[-1] + 1)
+            engine.due()
+        assert pauses[:8] == [2, 4, 8, 16, 32, 64, 128, 256]
+        assert pauses[8:] == [300] * 4
+        assert severities(engine) == ["low"]
+        engine.run()
+        assert engine.status(one) == "completed"
+        assert engine.task(one, "0/a").failures == 0
+
+    def test_what_breaks_in_another_way_or_much_later_is_told_too(self, engine: Engine) -> None:
+        one = engine.start(workflow(phase(task("a"))))
+        for message, wait in (("no disk", 10), ("no git", 3600), ("no disk", 60)):
+            engine.run(outcomes={"0/a": [Interrupted(message)]})
+            engine.later(wait)
+            engine.due()
+        told = [row.message for row in engine.rows(select(errors).order_by(errors.c.id))]
+        assert told == ["no disk", "no git", "no disk"]
         engine.run()
         assert engine.status(one) == "completed"
 
