@@ -20,6 +20,11 @@ class FailureKind(StrEnum):
     AGENT_ERROR = "AGENT_ERROR"
     NO_RESULT = "NO_RESULT"
     CONFLICT = "CONFLICT"
+    REFUSED = "REFUSED"
+    CREDENTIALS = "CREDENTIALS"
+    SPEND_LIMIT = "SPEND_LIMIT"
+    BAD_REQUEST = "BAD_REQUEST"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
     SANDBOX_UNAVAILABLE = "SANDBOX_UNAVAILABLE"
     OUTPUT_MISSING = "OUTPUT_MISSING"
 
@@ -29,12 +34,29 @@ class AttemptFailed(ConductorError):
 
     code = "attempt_failed"
 
-    def __init__(self, kind: str, message: str, retryable: bool = True, detail: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        retryable: bool = True,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        unspent: bool = False,
+    ) -> None:
         """The task's retry policy decides by the kind; with `retryable` false nothing can help.
 
-        `detail` is for the log and the next attempt. Raises ValueError for an unknown kind.
+        `detail` is for the log and the next attempt. Of a model's call: the HTTP `status`, the
+        provider's `request_id`, after how many seconds it may be asked again, and whether it was
+        refused before any token was used. Raises ValueError for an unknown kind.
         """
         super().__init__(message)
         self.kind = FailureKind(kind)
         self.retryable = retryable
         self.detail = detail
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.unspent = unspent

@@ -24,8 +24,8 @@ Concurrency = Annotated[int, Field(ge=1)]
 FailureKind = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
 # What the documents call retryable, and everything that a second attempt, told what went wrong,
-# can mend. Not here: CANCELLED, TOOL_LIMIT (the same again costs the same again), and what only a
-# person can mend (SANDBOX_UNAVAILABLE, RECORDING_MISSING, RECORDING_MISMATCH).
+# can mend. Not here: CANCELLED, TOOL_LIMIT (the same again costs the same again), REFUSED (a model
+# that refuses does so again), and what only a person can mend.
 RETRYABLE: tuple[str, ...] = (
     "TIMEOUT",
     "API_LIMIT",
@@ -41,6 +41,11 @@ FAILURE_KINDS: tuple[str, ...] = (
     *RETRYABLE,
     "CANCELLED",
     "TOOL_LIMIT",
+    "REFUSED",
+    "CREDENTIALS",
+    "SPEND_LIMIT",
+    "BAD_REQUEST",
+    "BUDGET_EXHAUSTED",
     "SANDBOX_UNAVAILABLE",
     "RECORDING_MISSING",
     "RECORDING_MISMATCH",
@@ -95,6 +100,8 @@ class AgentSpec(Model):
     multipliers: dict[int, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     capabilities: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     connector: Slug | None = None
+    # One of that connector's; a run with another connector uses that one's own model.
+    model: Text | None = None
     concurrency: Concurrency | None = None
     function: Text | None = None
 
