@@ -4,6 +4,7 @@ python -m tests.benchmarks.tick [--finished 1000000] [--databases sqlite postgre
 """
 
 import argparse
+import os
 import statistics
 import time
 from contextlib import ExitStack
@@ -192,6 +193,8 @@ def _history(database: str, conductor: bootstrap.Conductor, finished: int) -> No
         with conductor.transaction() as tx:
             for table in (tasks, jobs, attempts, executions, phases):
                 tx.run(text(f"ANALYZE {table.name}"))
+    # What the kernel still has to write of them is not the tick's.
+    os.sync()
     many = seconds_of_a_tick(conductor)
     print(
         f"{database:11} a tick beside {small:,} finished tasks {few * 1000:.1f} ms, "
