@@ -41,14 +41,14 @@ class AttemptFailed(ConductorError):
         retryable: bool = True,
         detail: str = "",
         *,
-        status: int | None = None,
+        http_status: int | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
         unspent: bool = False,
     ) -> None:
         """The task's retry policy decides by the kind; with `retryable` false nothing can help.
 
-        `detail` is for the log and the next attempt. Of a model's call: the HTTP `status`, the
+        `detail` is for the log and the next attempt. Of a model's call: its `http_status`, the
         provider's `request_id`, after how many seconds it may be asked again, and whether it was
         refused before any token was used. Raises ValueError for an unknown kind.
         """
@@ -56,7 +56,7 @@ class AttemptFailed(ConductorError):
         self.kind = FailureKind(kind)
         self.retryable = retryable
         self.detail = detail
-        self.status = status
+        self.http_status = http_status
         self.request_id = request_id
         self.retry_after = retry_after
         self.unspent = unspent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from workers import crash
 from workers.agents.base import AgentContext, AgentResult, AgentTask
-from workers.connectors.base import Connector, Message, ToolCall, ToolResult, Turn
+from workers.connectors.base import Message, Model, ToolCall, ToolResult, Turn
 from workers.failures import AttemptFailed, FailureKind
 from workers.narration import call_line, one_line, turn_line
 from workers.stuck import Circles
@@ -58,7 +58,7 @@ class _Loop:
         self._transcript = transcript
         self._limits = limits
         self._messages = list(opening)
-        self._connector = _connector(task, context)
+        self._connector = _model(task, context)
         self._toolbox = Toolbox(_workplace(context))
         self._circles = Circles()
         self._idle = 0
@@ -138,15 +138,14 @@ class _Loop:
             )
 
 
-def _connector(task: AgentTask, context: AgentContext) -> Connector:
-    if context.connector is None:
+def _model(task: AgentTask, context: AgentContext) -> Model:
+    if not isinstance(context.connector, Model):
         raise AttemptFailed(
             FailureKind.AGENT_ERROR,
-            f"The agent {task.agent} has no connector to work with. "
+            f"The agent {task.agent} has no connector that gives turns. "
             "Give it one in the workflow or the settings, or a `function` of its own.",
             retryable=False,
         )
-    context.connector.set_log_callback(context.log)
     return context.connector
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from conductor_app.tool_specs import ToolSpec
-from workers.connectors.base import LogCallback, Message, ToolCall, ToolResult, Turn, Usage
+from workers.connectors.base import Message, ToolCall, ToolResult, Turn, Usage
+from workers.connectors.model import ModelConnector
 
 Step = Turn | Callable[[Sequence[Message]], Turn]
 
@@ -25,13 +26,14 @@ def says(text: str = "", *calls: tuple[str, Any], usage: Usage | None = None) ->
 FINISH = says("done", ("finish", {"summary": "all done"}))
 
 
-class ScriptedConnector:
+class ScriptedConnector(ModelConnector):
     """Gives one step after the other; a step may be a function of the conversation so far."""
 
     name = "scripted"
     live = False
 
     def __init__(self, steps: Iterable[Step]) -> None:
+        super().__init__()
         self._steps: Iterator[Step] = iter(steps)
         self.conversations: list[list[Message]] = []
         self.offered: list[str] = []
@@ -45,9 +47,3 @@ class ScriptedConnector:
 
     def observe(self, results: Sequence[ToolResult]) -> None:
         self.observed.append(tuple(results))
-
-    def get_capabilities(self) -> list[str]:
-        return []
-
-    def set_log_callback(self, callback: LogCallback) -> None:
-        pass

@@ -55,6 +55,6 @@ def test_a_crash_point_can_be_limited_to_the_first_that_comes(tmp_path: Path) ->
 
 
 def test_what_a_models_provider_said_of_it_is_kept() -> None:
-    failure = AttemptFailed("API_LIMIT", "Wait.", status=429, request_id="r", retry_after=1.5)
-    assert (failure.status, failure.request_id, failure.retry_after) == (429, "r", 1.5)
+    failure = AttemptFailed("API_LIMIT", "Wait.", http_status=429, request_id="r", retry_after=1.5)
+    assert (failure.http_status, failure.request_id, failure.retry_after) == (429, "r", 1.5)
     assert not failure.unspent

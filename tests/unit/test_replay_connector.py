@@ -8,7 +8,7 @@ import pytest
 
 from conductor_app.tool_specs import TOOLS
 from workers.connectors import open_connector
-from workers.connectors.base import Connector, ToolResult, Usage
+from workers.connectors.base import Model, ToolResult, Usage
 from workers.failures import AttemptFailed
 
 RUN = {"id": "c1", "name": "run_command", "arguments": {"command": "pytest -q"}}
@@ -42,11 +42,11 @@ def record(root: Path, attempt: int = 1, **expected: Any) -> None:
     file.write_text("\n".join(map(json.dumps, lines)))
 
 
-def replay(root: Path, failures: int = 0) -> Connector:
+def replay(root: Path, failures: int = 0) -> Model:
     connector = open_connector(
         "replay", workflow="demo", task="0/a", failures=failures, recordings=root
     )
-    assert connector is not None
+    assert isinstance(connector, Model)
     return connector
 
 

@@ -45,7 +45,8 @@ class AgentContext:
     `worktree` is None for a task without files; `deadline` is a time of `time.monotonic()`;
     `artifacts` is the directory for the transcript and for outputs too long to show; `environment`
     is what the project's `setup` prepared, for commands to find. `usage` and `turns` grow while the
-    agent works, so that an attempt that fails is accounted for as well.
+    agent works, so that an attempt that fails is accounted for as well. A connector reads the
+    `task` and, as `system`, what the agent is told besides it.
     """
 
     worktree: Path | None
@@ -58,6 +59,8 @@ class AgentContext:
     environment: Environment | None = None
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
+    task: AgentTask | None = None
+    system: str = ""
 
 
 @dataclass(frozen=True)

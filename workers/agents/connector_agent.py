@@ -1,24 +1,33 @@
-"""The agent that nobody has to write: its connector does the work, turn by turn, in the loop."""
+"""The agent that nobody has to write: its connector does the work."""
 
 from conductor_app.domain.workflow_template import AgentSpec
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
-from workers.loop import LoopLimits, run_loop
+from workers.failures import AttemptFailed, FailureKind
 from workers.prompt import opening
 
 
 class ConnectorAgent(BaseAgent):
     """An agent as a workflow or the catalog describes it."""
 
-    def __init__(self, spec: AgentSpec, limits: LoopLimits | None = None) -> None:
+    def __init__(self, spec: AgentSpec) -> None:
         self._spec = spec
-        self._limits = limits or LoopLimits()
         self.agent_type = spec.name
         self.name = f"agent-{spec.name}"
         self.description = spec.title or self.name
 
     def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
-        messages = opening(task, self.description, self.get_capabilities(task.phase))
-        return run_loop(task, context, messages, self._limits)
+        connector = context.connector
+        if connector is None:
+            raise AttemptFailed(
+                FailureKind.AGENT_ERROR,
+                f"The agent {task.agent} has no connector to work with. "
+                "Give it one in the workflow or the settings, or a `function` of its own.",
+                retryable=False,
+            )
+        system, prompt = opening(task, self.description, self.get_capabilities(task.phase))
+        context.task, context.system = task, system.text
+        connector.set_log_callback(context.log)
+        return connector.execute(prompt.text, context)
 
     def get_capabilities(self, phase: int) -> list[str]:
         return list(self._spec.capabilities.get(phase, ()))

@@ -1,12 +1,21 @@
 """Opens a connector by name for one attempt."""
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from conductor_app.catalog import CONNECTORS
 from conductor_app.recordings import BUILT_IN
+from workers.connectors.assignment import Assignment
 from workers.connectors.base import Connector
-from workers.connectors.replay import open_replay
 from workers.failures import AttemptFailed, FailureKind
+
+# Where each is opened, by function(assignment). Imported on first use: the providers' packages
+# take a second to import, and a worker that only replays never needs them.
+_OPENED_BY = {
+    "replay": "workers.connectors.replay:open_replay",
+}
 
 
 def open_connector(
@@ -16,11 +25,13 @@ def open_connector(
 
     Raises AttemptFailed when there is no such connector, or when it can't serve this attempt.
     """
-    if name == "replay":
-        return open_replay(workflow, task, failures, recordings)
-    raise AttemptFailed(
-        FailureKind.AGENT_ERROR,
-        f"There is no connector {name!r}; there are {', '.join(CONNECTORS)}. "
-        "Correct `connector` in the workflow or the settings.",
-        retryable=False,
-    )
+    if name not in _OPENED_BY:
+        raise AttemptFailed(
+            FailureKind.AGENT_ERROR,
+            f"There is no connector {name!r}; there are {', '.join(CONNECTORS)}. "
+            "Correct `connector` in the workflow or the settings.",
+            retryable=False,
+        )
+    module, _, function = _OPENED_BY[name].partition(":")
+    opener = cast(Callable[[Assignment], Connector], getattr(import_module(module), function))
+    return opener(Assignment(workflow, task, failures, recordings))

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from conductor_app.tool_specs import ToolSpec
+
+if TYPE_CHECKING:
+    from workers.agents.base import AgentContext, AgentResult
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,26 @@ LogCallback = Callable[[str], None]
 
 
 class Connector(Protocol):
-    """The way to a model, or to what stands for one, for the length of one attempt."""
+    """The way to a model, to a coding agent, or to what stands for one, for one attempt."""
 
     name: str
-    # Whether turns reach a real model and may cost money.
+    # Whether it reaches a real model and may cost money.
     live: bool
+
+    def execute(self, prompt: str, context: "AgentContext") -> "AgentResult":
+        """Carry out the task that the prompt describes; raises AttemptFailed."""
+        ...
+
+    def get_capabilities(self) -> list[str]:
+        """The names of the tools that it lets an agent use."""
+        ...
+
+    def set_log_callback(self, callback: LogCallback) -> None: ...
+
+
+@runtime_checkable
+class Model(Connector, Protocol):
+    """A connector whose attempts are carried out in the loop, turn by turn."""
 
     def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
         """The next turn; raises AttemptFailed."""
@@ -110,7 +128,3 @@ class Connector(Protocol):
     def observe(self, results: Sequence[ToolResult]) -> None:
         """Told the results of a turn's calls as soon as they exist, also after the last turn."""
         ...
-
-    def get_capabilities(self) -> list[str]: ...
-
-    def set_log_callback(self, callback: LogCallback) -> None: ...

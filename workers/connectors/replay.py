@@ -10,26 +10,28 @@ from conductor_app.recordings import (
     recorded_attempts,
     recording_file,
 )
-from conductor_app.tool_specs import TOOLS, ToolSpec
-from workers.connectors.base import LogCallback, Message, ToolCall, ToolResult, Turn, Usage
+from conductor_app.tool_specs import ToolSpec
+from workers.connectors.assignment import Assignment
+from workers.connectors.base import Message, ToolCall, ToolResult, Turn, Usage
+from workers.connectors.model import ModelConnector
 from workers.failures import AttemptFailed, FailureKind
 
 
-class ReplayConnector:
+class ReplayConnector(ModelConnector):
     """Plays one recording; every real result must look as the recording expects."""
 
     name = "replay"
     live = False
 
     def __init__(self, recording: Recording) -> None:
+        super().__init__()
         self._recording = recording
         self._played = 0
-        self._log: LogCallback | None = None
 
     def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
         recording = self._recording
-        if self._played == 0 and self._log is not None:
-            self._log(f"replay of {recording.file.name}, written by {recording.header.author}")
+        if self._played == 0 and self.log is not None:
+            self.log(f"replay of {recording.file.name}, written by {recording.header.author}")
         if self._played == len(recording.turns):
             raise _misfit(recording, f"it ends after turn {self._played}, the work does not")
         said = recording.turns[self._played].said
@@ -52,16 +54,11 @@ class ReplayConnector:
                 where = f"line {turn.line}, turn {self._played}, call {call.id} of {call.name}"
                 raise _misfit(self._recording, f"{where}: {difference}", detail=result.text)
 
-    def get_capabilities(self) -> list[str]:
-        return sorted(TOOLS)
 
-    def set_log_callback(self, callback: LogCallback) -> None:
-        self._log = callback
-
-
-def open_replay(workflow: str, task: str, failures: int, recordings: Path) -> ReplayConnector:
+def open_replay(assignment: Assignment) -> ReplayConnector:
     """A connector for the attempt after that many reported failures; raises AttemptFailed."""
-    attempt = failures + 1
+    workflow, task, recordings = assignment.workflow, assignment.task, assignment.recordings
+    attempt = assignment.failures + 1
     file = recording_file(workflow, task, attempt, recordings)
     try:
         return ReplayConnector(read_recording(file))

@@ -1,0 +1,38 @@
+"""What the connectors of models share: an attempt with them is the agent loop."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from conductor_app.tool_specs import TOOLS, ToolSpec
+from workers.agents.base import AgentContext, AgentResult
+from workers.connectors.base import LogCallback, Message, ToolResult, Turn
+from workers.loop import LoopLimits, run_loop
+
+
+class ModelConnector(ABC):
+    """A connector that says one turn after the other; extend it with how a turn is had."""
+
+    name: str
+    live = True
+
+    def __init__(self) -> None:
+        self.log: LogCallback | None = None
+
+    def execute(self, prompt: str, context: AgentContext) -> AgentResult:
+        assert context.task is not None, "whoever runs an agent says which task it is"
+        opening = [Message("system", context.system), Message("user", prompt)]
+        return run_loop(context.task, context, opening, LoopLimits())
+
+    @abstractmethod
+    def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
+        """The next turn; raises AttemptFailed."""
+
+    # Nothing to override for most of them.
+    def observe(self, results: Sequence[ToolResult]) -> None:  # noqa: B027
+        """Nothing to do for a model that is told the results in its next turn."""
+
+    def get_capabilities(self) -> list[str]:
+        return sorted(TOOLS)
+
+    def set_log_callback(self, callback: LogCallback) -> None:
+        self.log = callback
