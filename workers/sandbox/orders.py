@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 from uuid import uuid4
 
+from workers.sandbox import hosts
 from workers.sandbox.model import CommandNotFound, Level, Limits, Order, SandboxUnavailable
 from workers.sandbox.surroundings import environment, system_files
+
+EVERYWHERE = "*"
+NO_SINGLE_HOSTS = (
+    "bubblewrap can't let single hosts through. Use the sandbox level sandlock (Linux 6.12 or "
+    'newer), or allow every host with `network: ["*"]`.'
+)
 
 
 class Access(TypedDict, total=False):
     """What a command gets besides its working directory; all of it optional.
 
     `env` is added to the clean environment. `readable` and `writable` are files or directories.
-    `network` opens all of it, `loopback_port` one port of 127.0.0.1, to listen on and to reach.
+    `network` opens all of it, `hosts` those (`name` or `name:port`) and no others, `loopback_port`
+    one port of 127.0.0.1, to listen on and to reach, `gateway` one to reach only, with the Unix
+    socket where the same server listens.
     """
 
     env: Mapping[str, str]
@@ -25,6 +34,8 @@ class Access(TypedDict, total=False):
     writable: Sequence[Path]
     network: bool
     loopback_port: int | None
+    hosts: Sequence[str]
+    gateway: tuple[int, Path] | None
 
 
 def order(
@@ -34,8 +45,13 @@ def order(
     limits: Limits,
     **access: Unpack[Access],
 ) -> Order:
-    """Raises CommandNotFound, and SandboxUnavailable when the level's program is missing."""
+    """Raises CommandNotFound, and SandboxUnavailable when the level can't do it."""
     cwd = cwd.resolve()
+    gateway = access.get("gateway")
+    wanted = access.get("hosts", ())
+    anywhere = access.get("network", False) or EVERYWHERE in wanted
+    if wanted and not anywhere and level == Level.BUBBLEWRAP:
+        raise SandboxUnavailable(NO_SINGLE_HOSTS)
     private = Path(tempfile.gettempdir()).resolve() / f"conductor-{uuid4().hex}"
     variables = environment(private, access.get("env", {}))
     return Order(
@@ -46,11 +62,13 @@ def order(
         private=str(private),
         readable=(*system_files(), *_existing(access.get("readable", ()))),
         writable=_existing(access.get("writable", ())),
-        network=access.get("network", False),
+        network=anywhere,
         loopback_port=access.get("loopback_port"),
         seconds=limits.seconds,
         limits=limits,
         tool=tool(level),
+        hosts=() if anywhere else hosts.endpoints(wanted),
+        gateway=(gateway[0], str(gateway[1].resolve())) if gateway else None,
     )
 
 

@@ -38,6 +38,16 @@ class Supervised:
     def output(self) -> IO[bytes]:
         return self._supervisor.output
 
+    @property
+    def errors(self) -> IO[bytes]:
+        """Standard error, where the order wants it separate."""
+        return self._supervisor.errors
+
+    @property
+    def input(self) -> IO[bytes]:
+        """Standard input, where the order says that the worker talks."""
+        return self._supervisor.input
+
     def alive(self) -> bool:
         return self._supervisor.process.poll() is None
 

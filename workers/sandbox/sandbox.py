@@ -1,7 +1,5 @@
 """The sandbox as the worker uses it: run a command to its end, or start a service."""
 
-import os
-import selectors
 import signal
 import sys
 import time
@@ -14,6 +12,7 @@ from typing import Unpack
 
 from conductor_app.errors import InvalidInput
 from workers.sandbox import trial
+from workers.sandbox.conversation import Conversation
 from workers.sandbox.model import (
     CommandNotFound,
     CommandResult,
@@ -25,12 +24,11 @@ from workers.sandbox.model import (
 from workers.sandbox.orders import Access, order
 from workers.sandbox.output import BoundedOutput
 from workers.sandbox.process import Outcome, Supervised
+from workers.sandbox.reading import Hearer, read_to_end
 from workers.sandbox.service import RunningCommand
 from workers.sandbox.surroundings import search_path
 
 COMMAND_NOT_FOUND = 127
-POLL_SECONDS = 0.1
-CHUNK = 65536
 DEFAULT_LIMITS = Limits()
 
 
@@ -80,11 +78,14 @@ class Sandbox:
         cwd: Path,
         limits: Limits = DEFAULT_LIMITS,
         cancelled: Callable[[], bool] | None = None,
+        heard: Hearer | None = None,
         **access: Unpack[Access],
     ) -> CommandResult:
         """Run the command to its end and say what came of it; exit code 127 if it isn't there.
 
-        Raises SandboxFailed when the confinement itself could not be set up.
+        `heard` is given every line of standard output as it comes, without those of standard error;
+        a line longer than 8 MiB is cut. Raises SandboxFailed when the confinement itself could not
+        be set up.
         """
         started = time.monotonic()
         output = BoundedOutput(limits.output_bytes)
@@ -93,10 +94,29 @@ class Sandbox:
         except CommandNotFound as missing:
             output.add(missing.message.encode())
             return _result(argv, Outcome(COMMAND_NOT_FOUND, None), output, 0.0)
-        with Supervised(wanted) as supervised:
-            _read_to_end(supervised, output, cancelled)
+        with Supervised(replace(wanted, separate=heard is not None)) as supervised:
+            read_to_end(supervised, output, cancelled, heard)
             outcome = supervised.outcome()
         return _result(argv, outcome, output, time.monotonic() - started)
+
+    @contextmanager
+    def converse(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        **access: Unpack[Access],
+    ) -> Iterator[Conversation]:
+        """A command that is talked with, line by line, inside the block. Raises CommandNotFound."""
+        wanted = self._order(argv, cwd, limits, access)
+        with Supervised(replace(wanted, separate=True, talks=True)) as supervised:
+            conversation = Conversation(supervised, limits.output_bytes)
+            try:
+                yield conversation
+            finally:
+                supervised.stop()
+                conversation.finish()
 
     @contextmanager
     def start(
@@ -123,26 +143,6 @@ class Sandbox:
 
     def _order(self, argv: Sequence[str], cwd: Path, limits: Limits, access: Access) -> Order:
         return replace(order(self.level, argv, cwd, limits, **access), grace=self.grace)
-
-
-def _read_to_end(
-    supervised: Supervised, output: BoundedOutput, cancelled: Callable[[], bool] | None
-) -> None:
-    """Reads until the last process that could write has ended; asks now and then if to stop."""
-    stopped = False
-    with selectors.DefaultSelector() as selector:
-        selector.register(supervised.output, selectors.EVENT_READ)
-        while True:
-            if selector.select(POLL_SECONDS):
-                data = os.read(supervised.output.fileno(), CHUNK)
-                if not data:
-                    return
-                output.add(data)
-            elif not supervised.alive():
-                return  # killed, and something that it could not end holds the output open
-            if not stopped and cancelled is not None and cancelled():
-                supervised.stop()
-                stopped = True
 
 
 def _result(

@@ -18,16 +18,22 @@ from workers.sandbox.orders import tool
 
 SOURCE = str(Path(__file__).parents[2])
 # Not `-m`, and without site: a command should not wait for modules that its supervisor never uses.
+BARE_PYTHON = (sys.executable, "-P", "-s", "-S")
 START = "from workers.supervisor.supervision import main; main()"
 
 
 @dataclass(frozen=True)
 class Supervisor:
-    """A supervisor process with its three pipes; it ends when the lifeline is closed."""
+    """A supervisor process with its pipes; it ends when the lifeline is closed.
+
+    `errors` and `input` are used by orders that ask for them.
+    """
 
     process: subprocess.Popen[bytes]
     lifeline: IO[bytes]
     output: IO[bytes]
+    errors: IO[bytes]
+    input: IO[bytes]
     status: IO[bytes]
 
     def close(self) -> None:
@@ -35,8 +41,9 @@ class Supervisor:
         self.lifeline.close()
         if self.process.wait() != 0:
             _kill_session(self.process.pid)
-        self.output.close()
-        self.status.close()
+        for pipe in (self.input, self.output, self.errors, self.status):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 class Standby:
@@ -79,21 +86,33 @@ def standby(level: Level) -> Standby:
 
 def _start(level: Level) -> Supervisor:
     status, status_end = os.pipe()
+    errors, errors_end = os.pipe()
+    input_end, input = os.pipe()
+    theirs = (status_end, errors_end, input_end)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-S", "-c", START, str(status_end), level, tool(level)],
+            [*BARE_PYTHON, "-c", START, *map(str, theirs), level, tool(level)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
             env={"PYTHONPATH": SOURCE},
-            pass_fds=(status_end,),
+            pass_fds=theirs,
             start_new_session=True,
         )
     except BaseException:
-        os.close(status)
+        for descriptor in (status, errors, input):
+            os.close(descriptor)
         raise
     finally:
-        os.close(status_end)
+        for descriptor in theirs:
+            os.close(descriptor)
     assert process.stdin and process.stdout
-    return Supervisor(process, process.stdin, process.stdout, os.fdopen(status, "rb"))
+    return Supervisor(
+        process,
+        lifeline=process.stdin,
+        output=process.stdout,
+        errors=os.fdopen(errors, "rb", buffering=0),
+        input=os.fdopen(input, "wb", buffering=0),
+        status=os.fdopen(status, "rb"),
+    )

@@ -12,7 +12,8 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
 PR_CAPBSET_DROP = 24
 CAPABILITY_VERSION_3 = 0x20080522
 TMP_BYTES = str(256 << 20)
-NULL_INPUT = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+BARE_PYTHON = (sys.executable, "-I", "-S")
+RELAY = os.path.join(os.path.dirname(__file__), "relay.py")
 
 
 class Child(Protocol):
@@ -31,12 +32,10 @@ class Child(Protocol):
 class Spawned:
     """A child started directly: the command itself, or bubblewrap around it."""
 
-    def __init__(self, argv: list[str], env: dict[str, str], *, is_guard: bool) -> None:
-        self.pid = os.posix_spawn(
-            argv[0], argv, env, file_actions=NULL_INPUT, setpgroup=0, setsigmask=()
-        )
-        self.is_guard = is_guard
-        self.overhead = 2 if is_guard else 0
+    def __init__(self, argv: list[str], env: dict[str, str], *, overhead: int = 0) -> None:
+        self.pid = os.posix_spawn(argv[0], argv, env, setpgroup=0, setsigmask=())
+        self.is_guard = overhead > 0
+        self.overhead = overhead
 
     def wait(self) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -52,7 +51,7 @@ class Sandlocked:
         sandlock = importlib.import_module("sandlock")
         _drop_capabilities()
         self._process = sandlock.Sandbox(**_sandlock_policy(order)).popen(
-            order["argv"], stdin=sandlock.StdioMode.NULL
+            order["argv"], stdin=sandlock.StdioMode.INHERIT
         )
         self.pid = self._process.pid
 
@@ -73,8 +72,8 @@ def launch(order: Order) -> Child:
     if order["level"] == "sandlock":
         return Sandlocked(order)
     if order["level"] == "bubblewrap":
-        return Spawned(_bubblewrap(order), order["env"], is_guard=True)
-    return Spawned(order["argv"], order["env"], is_guard=False)
+        return Spawned(_bubblewrap(order), order["env"], overhead=3 if order["gateway"] else 2)
+    return Spawned(order["argv"], order["env"])
 
 
 def _sandlock_policy(order: Order) -> dict[str, Any]:
@@ -86,15 +85,15 @@ def _sandlock_policy(order: Order) -> dict[str, Any]:
         "env": order["env"],
         "max_processes": order["limits"]["processes"],
     }
-    port = order["loopback_port"]
     if order["network"]:
-        policy |= {"net_allow": ["*:*", "udp://*:*"], "net_allow_bind": ["*"]}
-    elif port is not None:
-        policy |= {
-            "net_allow": [f"tcp://127.0.0.1:{port}", f"tcp://[::1]:{port}"],
-            "net_allow_bind": [port],
-        }
-    return policy
+        return policy | {"net_allow": ["*:*", "udp://*:*"], "net_allow_bind": ["*"]}
+    allowed = [f"tcp://{host}" for host in order["hosts"]]
+    if (port := order["loopback_port"]) is not None:
+        allowed += [f"tcp://127.0.0.1:{port}", f"tcp://[::1]:{port}"]
+        policy["net_allow_bind"] = [port]
+    if order["gateway"]:
+        allowed.append(f"tcp://127.0.0.1:{order['gateway'][0]}")
+    return policy | {"net_allow": allowed}
 
 
 def _bubblewrap(order: Order) -> list[str]:
@@ -106,6 +105,12 @@ def _bubblewrap(order: Order) -> list[str]:
         argv += _link_or_bind(path)
     for path in (order["private"], *order["writable"], order["cwd"]):
         argv += ["--bind", path, path]
+    if order["gateway"] and "--share-net" not in argv:
+        port, socket = order["gateway"]
+        argv += ["--bind", socket, socket, "--chdir", order["cwd"], "--"]
+        with open(RELAY) as file:
+            relay = file.read()
+        return [*argv, *BARE_PYTHON, "-c", relay, str(port), socket, *order["argv"]]
     return [*argv, "--chdir", order["cwd"], "--", *order["argv"]]
 
 

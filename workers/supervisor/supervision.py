@@ -1,7 +1,8 @@
 """One command from its start to the death of the last process that it left.
 
 Standard input is the order (one line of JSON) and then a lifeline: when the worker closes it, or
-dies, the command is ended. The outcome is one line of JSON on the file descriptor given.
+dies, the command is ended. The outcome is one line of JSON on the first file descriptor given; the
+other two are pipes that may become the command's standard error and input.
 """
 
 import json
@@ -17,16 +18,16 @@ from workers.supervisor import processes
 from workers.supervisor.launch import Child, launch, prepare
 
 WATCH_SECONDS = 0.1
-LIFELINE = 0
 
 
 def main() -> None:
-    status, level, tool = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    os.set_inheritable(status, False)
-    prepare(level, tool)
-    order = json.loads(_read_line(LIFELINE))
+    status, errors, input = map(int, sys.argv[1:4])
+    for descriptor in (status, errors, input):
+        os.set_inheritable(descriptor, False)
+    prepare(*sys.argv[4:])
+    order = json.loads(_read_line(0))
     try:
-        outcome = Supervision(order).run()
+        outcome = Supervision(order, _lifeline(order, errors, input)).run()
     except Exception as error:
         outcome = {"error": f"{type(error).__name__}: {error}"}
     finally:
@@ -37,8 +38,9 @@ def main() -> None:
 class Supervision:
     """Holds one command to its deadline and limits."""
 
-    def __init__(self, order: dict[str, Any]) -> None:
+    def __init__(self, order: dict[str, Any], lifeline: int) -> None:
         self._order = order
+        self._lifeline = lifeline
         self._limits = order["limits"]
         self._killed_by: str | None = None
         self._kill_at: float | None = None
@@ -78,13 +80,13 @@ class Supervision:
         ended = os.pidfd_open(self._child.pid)
         poll = select.poll()
         poll.register(ended, select.POLLIN)
-        poll.register(LIFELINE, select.POLLIN)
+        poll.register(self._lifeline, select.POLLIN)
         while True:
             ready = dict(poll.poll(self._pause(deadline) * 1000))
             if ended in ready:
                 return
-            if LIFELINE in ready:
-                poll.unregister(LIFELINE)
+            if self._lifeline in ready:
+                poll.unregister(self._lifeline)
                 self._end("cancelled")
             self._enforce(deadline)
 
@@ -125,6 +127,17 @@ class Supervision:
         if sum(map(processes.resident, pids)) > self._limits["memory_mb"] << 20:
             return "memory"
         return None
+
+
+def _lifeline(order: dict[str, Any], errors: int, input: int) -> int:
+    """Where the lifeline is from now on: the pipes that the order wants take their places."""
+    lifeline = os.dup(0)
+    os.dup2(input if order["talks"] else os.open(os.devnull, os.O_RDONLY), 0)
+    if order["separate"]:
+        os.dup2(errors, 2)
+    os.close(errors)
+    os.close(input)
+    return lifeline
 
 
 def _restore_signals() -> None:

@@ -1,0 +1,239 @@
+"""What programs that talk need of the sandbox, and what they must not get, at every level."""
+
+import socket
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from workers.sandbox import Level, Limits, Sandbox, SandboxUnavailable
+from workers.sandbox.conversation import Closed
+from workers.sandbox.hosts import HostRefused
+
+CONFINED = (Level.SANDLOCK, Level.BUBBLEWRAP)
+
+
+@pytest.fixture(params=list(Level), ids=str)
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    try:
+        Sandbox.detect(request.param)
+    except SandboxUnavailable as why:
+        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
+    return Sandbox(request.param, grace=0.5)
+
+
+@pytest.fixture
+def confined(sandbox: Sandbox) -> Sandbox:
+    if sandbox.level not in CONFINED:
+        pytest.skip("unconfined promises nothing about the network")
+    return sandbox
+
+
+@pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    path = tmp_path / "work"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def gateway() -> Iterator[tuple[int, Path]]:
+    """A server that answers `hello` on a port of 127.0.0.1 and on a Unix socket."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "gateway")
+        near = socket.create_server(("127.0.0.1", 0))
+        local = socket.socket(socket.AF_UNIX)
+        local.bind(str(path))
+        local.listen()
+        for listener in (near, local):
+            threading.Thread(target=_greet, args=(listener,), daemon=True).start()
+        yield near.getsockname()[1], path
+        near.close()
+        local.close()
+
+
+def _greet(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.sendall(b"hello")
+        connection.close()
+
+
+def python(code: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+
+
+def test_lines_are_heard_as_they_come_and_errors_apart(sandbox: Sandbox, cwd: Path) -> None:
+    heard: list[tuple[str, bool]] = []
+    command = "echo one; echo trouble >&2; while [ ! -e go ]; do sleep 0.02; done; printf two"
+
+    def hear(line: str) -> None:
+        heard.append((line, (cwd / "go").exists()))
+        (cwd / "go").touch()
+
+    result = sandbox.run(["sh", "-c", command], cwd=cwd, heard=hear, limits=Limits(seconds=20))
+    assert result.exit_code == 0
+    assert heard == [("one", False), ("two", True)]
+    assert "trouble\n" in result.output
+
+
+def test_a_long_line_is_cut_and_the_next_is_whole(sandbox: Sandbox, cwd: Path) -> None:
+    heard: list[str] = []
+    code = "print('x' * (9 << 20)); print('after')"
+    sandbox.run(python(code), cwd=cwd, heard=heard.append)
+    assert [len(heard[0]), heard[1]] == [8 << 20, "after"]
+
+
+def test_a_command_is_talked_with(sandbox: Sandbox, cwd: Path) -> None:
+    code = """
+        import sys
+        print("ready", file=sys.stderr)
+        for line in sys.stdin:
+            print(line.strip().upper(), flush=True)
+            if line == "bye\\n":
+                break
+    """
+    with sandbox.converse(python(code), cwd=cwd) as conversation:
+        deadline = time.monotonic() + 20
+        for word in ("hello", "bye"):
+            conversation.send(word, deadline)
+            assert conversation.line(20) == word.upper()
+        with pytest.raises(Closed):
+            conversation.line(20)
+        assert conversation.outcome().code == 0
+        with pytest.raises(Closed):
+            conversation.send("anyone?", deadline)
+    assert conversation.errors == "ready\n"
+
+
+def test_one_that_does_not_listen_is_left_at_the_deadline(sandbox: Sandbox, cwd: Path) -> None:
+    with (
+        sandbox.converse(["sleep", "60"], cwd=cwd) as conversation,
+        pytest.raises(TimeoutError),
+    ):
+        conversation.send("x" * 1_000_000, time.monotonic() + 0.3)
+    assert conversation.outcome().code != 0
+
+
+def test_one_that_floods_is_ended_all_the_same(sandbox: Sandbox, cwd: Path) -> None:
+    with sandbox.converse(["yes"], cwd=cwd) as conversation:
+        assert conversation.line(20) == "y"
+    assert conversation.outcome().code != 0
+
+
+def test_a_gateway_is_the_only_thing_within_reach(
+    confined: Sandbox, cwd: Path, gateway: tuple[int, Path]
+) -> None:
+    code = """
+        import socket, sys
+        for port in sys.argv[1:]:
+            try:
+                print(socket.create_connection(("127.0.0.1", int(port)), timeout=5).recv(9))
+            except OSError:
+                print("denied")
+    """
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        argv = python(code, gateway[0], other.getsockname()[1])
+        result = confined.run(argv, cwd=cwd, gateway=gateway)
+        assert result.output == "b'hello'\ndenied\n"
+        assert confined.run(argv, cwd=cwd).output == "denied\ndenied\n"
+
+
+def test_nobody_can_take_the_gateways_place(
+    confined: Sandbox, cwd: Path, gateway: tuple[int, Path]
+) -> None:
+    """What listened there would be given the next program's token."""
+    code = """
+        import socket, sys
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", int(sys.argv[1])))
+    """
+    assert confined.run(python(code, gateway[0]), cwd=cwd, gateway=gateway).exit_code == 1
+
+
+def test_a_program_behind_the_relay_ends_as_it_would_alone(
+    confined: Sandbox, cwd: Path, gateway: tuple[int, Path]
+) -> None:
+    heard: list[str] = []
+    argv = ["sh", "-c", "cat; echo $0 $1; exit 3", "a b", "c"]
+    result = confined.run(argv, cwd=cwd, gateway=gateway, heard=heard.append)
+    assert (result.exit_code, heard) == (3, ["a b c"])
+    assert result.duration < 20
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:6379", "localhost:3000", "0.0.0.0"])
+def test_this_machine_is_never_an_allowed_host(confined: Sandbox, cwd: Path, host: str) -> None:
+    expected = SandboxUnavailable if confined.level is Level.BUBBLEWRAP else HostRefused
+    with pytest.raises(expected):
+        confined.run(["true"], cwd=cwd, hosts=[host])
+
+
+def test_an_allowed_host_opens_that_host_only(cwd: Path) -> None:
+    """Tried with an address of this machine that is not loopback, and its neighbour port."""
+    try:
+        sandbox = Sandbox.detect(Level.SANDLOCK)
+    except SandboxUnavailable as why:
+        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
+    address = _own_address()
+    if address is None:
+        pytest.skip("HOSTS NOT TRIED: this machine has no address but loopback")
+    with socket.create_server((address, 0)) as allowed, socket.create_server((address, 0)) as other:
+        ports = [each.getsockname()[1] for each in (allowed, other)]
+        code = f"import socket, sys; socket.create_connection(('{address}', int(sys.argv[1])), 5)"
+        hosts = [f"{address}:{ports[0]}"]
+        codes = [sandbox.run(python(code, p), cwd=cwd, hosts=hosts).exit_code for p in ports]
+    assert codes == [0, 1]
+
+
+def _own_address() -> str | None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return None if address.startswith("127.") else address
+
+
+def test_the_services_of_conductor_are_out_of_reach(
+    confined: Sandbox, cwd: Path, tmp_path: Path, gateway: tuple[int, Path]
+) -> None:
+    """Redis and the database by their sockets and files, the API by its port, the home by name."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "conductor.db").write_text("rows")
+    (home / "api_token").write_text("token")
+    redis = home / "redis.sock"
+    with socket.socket(socket.AF_UNIX) as local, socket.create_server(("127.0.0.1", 0)) as api:
+        local.bind(str(redis))
+        local.listen()
+        code = """
+            import socket, sys
+            tries = [lambda: socket.socket(socket.AF_UNIX).connect(sys.argv[1] + "/redis.sock"),
+                     lambda: socket.create_connection(("127.0.0.1", int(sys.argv[2])), 5),
+                     lambda: socket.create_connection(("::1", int(sys.argv[2])), 5),
+                     lambda: open(sys.argv[1] + "/conductor.db").read(),
+                     lambda: open(sys.argv[1] + "/api_token").read(),
+                     lambda: open("/proc/self/root" + sys.argv[1] + "/api_token").read()]
+            for number, each in enumerate(tries):
+                try:
+                    each()
+                    print("reached", number)
+                except OSError:
+                    pass
+        """
+        argv = python(code, home, api.getsockname()[1])
+        assert confined.run(argv, cwd=cwd, gateway=gateway).output == ""
+
+
+Wait = Callable[..., None]

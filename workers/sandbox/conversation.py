@@ -1,0 +1,105 @@
+"""A command that is talked with: lines go in, lines come out, until the block is left."""
+
+import os
+import queue
+import select
+import threading
+import time
+
+from workers.sandbox.lines import LineBuffer
+from workers.sandbox.output import BoundedOutput
+from workers.sandbox.process import Outcome, Supervised
+
+CHUNK = 65536
+POLL_SECONDS = 0.1
+# How many lines may wait to be read before the command has to wait.
+LINES_WAITING = 1_000
+LAST_WORDS_SECONDS = 2.0
+
+
+class Closed(Exception):
+    """The command no longer listens, or has said its last line."""
+
+
+class Conversation:
+    """A command that is running, or was; its errors are kept aside, the first and the last."""
+
+    def __init__(self, supervised: Supervised, limit: int) -> None:
+        self._supervised = supervised
+        self._errors = BoundedOutput(limit)
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES_WAITING)
+        self._over = threading.Event()
+        self._outcome: Outcome | None = None
+        self._readers = [
+            threading.Thread(target=work, name=f"{work.__name__} of a command", daemon=True)
+            for work in (self._read_lines, self._read_errors)
+        ]
+        os.set_blocking(supervised.input.fileno(), False)
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def errors(self) -> str:
+        return self._errors.text()
+
+    def send(self, line: str, deadline: float) -> None:
+        """Raises Closed when it no longer listens, TimeoutError at the deadline (monotonic)."""
+        data = memoryview(line.encode() + b"\n")
+        while data:
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            writable = select.select([], [self._supervised.input], [], POLL_SECONDS)[1]
+            if writable:
+                try:
+                    data = data[os.write(self._supervised.input.fileno(), data) :]
+                except BlockingIOError:
+                    continue
+                except BrokenPipeError:
+                    raise Closed from None
+            elif not self._supervised.alive():
+                raise Closed
+
+    def line(self, seconds: float) -> str | None:
+        """The next line; None when none came within that time. Raises Closed at the end."""
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if line is None:
+            self._lines.put(None)
+            raise Closed
+        return line
+
+    def finish(self) -> None:
+        """Wait for its end; it must have been told to stop before."""
+        self._over.set()
+        self.outcome()
+        for reader in self._readers:
+            reader.join(LAST_WORDS_SECONDS)
+
+    def outcome(self) -> Outcome:
+        """How it ended: waits for it, so only after its lines have."""
+        if self._outcome is None:
+            self._outcome = self._supervised.outcome()
+        return self._outcome
+
+    def _read_lines(self) -> None:
+        lines = LineBuffer()
+        while data := os.read(self._supervised.output.fileno(), CHUNK):
+            for line in lines.add(data):
+                self._put(line)
+        for line in lines.last():
+            self._put(line)
+        self._put(None)
+
+    def _put(self, line: str | None) -> None:
+        """Waits while too many lines wait, unless nobody will read them any more."""
+        while not self._over.is_set():
+            try:
+                return self._lines.put(line, timeout=POLL_SECONDS)
+            except queue.Full:
+                continue
+
+    def _read_errors(self) -> None:
+        while data := os.read(self._supervised.errors.fileno(), CHUNK):
+            self._errors.add(data)
