@@ -18,7 +18,7 @@ from conductor_app.bootstrap import Conductor
 from conductor_app.engine import heartbeat
 from conductor_app.engine.claim import Claim, claim
 from conductor_app.engine.report import Answer, Report, report
-from conductor_app.store import executions
+from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
 
 # How long a write is tried again while the database does not answer, in seconds.
@@ -106,8 +106,9 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Wish]) -> None:
         """All in one transaction; when that fails each on its own, so that one spoils nothing."""
+        claimed: dict[str, Claim] = {}
         try:
-            results = self._patiently(lambda: self._write(batch))
+            results = self._patiently(lambda: self._write(batch, claimed))
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)
@@ -129,7 +130,7 @@ class Writer:
                     raise
                 time.sleep(PAUSE)
 
-    def _write(self, batch: Sequence[_Wish]) -> list[Any]:
+    def _write(self, batch: Sequence[_Wish], claimed: dict[str, Claim]) -> list[Any]:
         with self._conductor.transaction() as tx:
             if tx.postgresql:
                 # All at once and in order, so that no two batches wait for each other.
@@ -137,14 +138,26 @@ class Writer:
             renewals = [self._renew(tx, wish.what) for wish in batch if wish.order == RENEWAL]
             claims = [wish.what for wish in batch if wish.order == CLAIM]
             reports = [wish.what for wish in batch if wish.order == REPORT]
-            lease = self._conductor.lease_ms
-            taken = claim(tx, claims, self._worker_id, lease) if claims else {}
-            answers = report(tx, reports, lease) if reports else {}
+            if claims:
+                self._claim(tx, claims, claimed)
+            answers = report(tx, reports, self._conductor.lease_ms) if reports else {}
         return [
             *renewals,
-            *(taken.pop(job_id, None) for job_id in claims),
+            *(claimed.pop(job_id, None) for job_id in claims),
             *(answers[each.job_id] for each in reports),
         ]
+
+    def _claim(self, tx: Transaction, job_ids: Sequence[str], claimed: dict[str, Claim]) -> None:
+        """Take what is there to be taken, into `claimed`.
+
+        What is in it already was taken by a try whose commit was not answered. Where the row has
+        that try's fence the commit was done.
+        """
+        held = jobs.held(tx, self._worker_id, claimed) if claimed else {}
+        mine = {id_: each for id_, each in claimed.items() if held.get(id_) == each.fence}
+        others = [id_ for id_ in job_ids if id_ not in mine]
+        claimed.clear()
+        claimed |= mine | claim(tx, others, self._worker_id, self._conductor.lease_ms)
 
     def _renew(self, tx: Transaction, what: Any) -> dict[str, int]:
         job_ids, queues = what
