@@ -122,6 +122,8 @@ def _again(name: str, before: str, attempt: Row[Any] | None) -> Words:
         return NOTE, f"{name}: {number} failed ({attempt.error_kind}: {reason}); it is tried again"
     if attempt.status == "lost":
         return NOTE, f"{name}: the worker of {number} was lost; it is tried again"
+    if attempt.status == "suspended":
+        return WAITING, f"{name} waits: {one_line(attempt.error_message or '')}"
     return WAITING, f"{name}: {number} was given back by a worker that stops"
 
 

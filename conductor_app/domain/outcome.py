@@ -63,6 +63,23 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspended:
+    """The attempt waits without a worker; the next one goes on where it stopped.
+
+    For `seconds`; None where nobody knows how long: then longer each time.
+    """
+
+    kind: str
+    reason: str
+    seconds: float | None = None
+    # Whether as many waits in a row as the retry policy allows retries make a failure.
+    bounded: bool = True
+    usage: Usage = NOTHING_USED
+    sandbox: str | None = None
+    connector: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """The worker is draining and gives the job back at no cost."""
 
@@ -126,6 +143,7 @@ class Interrupted:
 Outcome = (
     Succeeded
     | Failed
+    | Suspended
     | Released
     | Integrated
     | Conflicted

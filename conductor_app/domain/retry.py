@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from conductor_app.domain.workflow import RetryPolicy
 
 LONGEST_DELAY = 3600.0
+# Of what a service asks for; what asks for more is believed again after so long.
+LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,13 @@ def delay(policy: RetryPolicy, failures: int) -> float:
             # The exponent is bounded because a float is not: 2 ** 1024 overflows.
             wait = policy.base * 2.0 ** min(failures - 1, 64)
     return min(wait, LONGEST_DELAY)
+
+
+def wait(policy: RetryPolicy, failures: int, waits: int, asked: float | None) -> float:
+    """Seconds until a suspended attempt goes on: what was `asked` for, or what has grown by now.
+
+    `waits` came one after the other without a turn between them, this one included; with each
+    failure that they made they go on growing.
+    """
+    grown = delay(policy, failures * policy.max + waits)
+    return min(max(asked or 0.0, grown), LONGEST_WAIT)

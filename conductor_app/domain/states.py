@@ -50,6 +50,8 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     LOST = "lost"
     RELEASED = "released"
+    # It waits without a worker; the next attempt goes on where it stopped.
+    SUSPENDED = "suspended"
     CANCELLED = "cancelled"
 
 
@@ -100,7 +102,7 @@ TASK: Mapping[str, frozenset[str]] = {
     "waiting": frozenset({"queued", "skipped", "cancelled", "superseded"}),
     # A task that is queued goes back to waiting only when something it needs is opened again.
     "queued": frozenset({"active", "waiting", "failed", "skipped", "cancelled", "superseded"}),
-    # Queued again: a retry, a lost lease, a worker that drained.
+    # Queued again: a retry, a wait, a lost lease, a worker that drained.
     "active": frozenset(
         {"integrating", "completed", "queued", "failed", "skipped", "cancelled", "superseded"}
     ),
@@ -123,11 +125,12 @@ JOB: Mapping[str, frozenset[str]] = {
 }
 
 ATTEMPT: Mapping[str, frozenset[str]] = {
-    "active": frozenset({"succeeded", "failed", "lost", "released", "cancelled"}),
+    "active": frozenset({"succeeded", "failed", "lost", "released", "suspended", "cancelled"}),
     "succeeded": frozenset(),
     "failed": frozenset(),
     "lost": frozenset(),
     "released": frozenset(),
+    "suspended": frozenset(),
     "cancelled": frozenset(),
 }
 

@@ -11,6 +11,7 @@ from conductor_app.catalog import AGENTS
 from conductor_app.domain.states import (
     EXECUTION_ENDED,
     NEED_MET,
+    AttemptState,
     ExecutionState,
     PauseReason,
     PhaseState,
@@ -19,7 +20,7 @@ from conductor_app.domain.states import (
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.errors import NotFound
 from conductor_app.queue import ISOLATED_QUEUE
-from conductor_app.store import jobs, phases, tasks, workflows
+from conductor_app.store import jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import attempts, executions
 from conductor_app.store.tables import jobs as jobs_table
@@ -220,6 +221,9 @@ def _sending(tx: Transaction, job: Row[Any]) -> str:
     """Why a queued job is not taken yet."""
     if job.not_before > tx.now:
         wait = (job.not_before - tx.now) / 1000
+        if suspended := _suspended(tx, job.task_id):
+            reason = (suspended.error_message or "").rstrip(".")
+            return f"It goes on at {_time(job.not_before)}, in {wait:.0f} s: {reason}."
         again = f", after {job.failures} failed {_plural('attempt', job.failures)}"
         said = f"It is tried again at {_time(job.not_before)}, in {wait:.0f} s"
         return f"{said}{again if job.failures else ''}."
@@ -237,6 +241,12 @@ def _sending(tx: Transaction, job: Row[Any]) -> str:
     if job.hinted_at is not None:
         return f"It was sent at {_time(job.hinted_at)}; a free worker takes it now.{alone}"
     return f"It is queued; others go first, and its message goes out as they are taken.{alone}"
+
+
+def _suspended(tx: Transaction, task_id: str | None) -> Row[Any] | None:
+    """The last attempt at the task, if that one waits."""
+    last = next(iter(records.attempts_at(tx, task_id)), None) if task_id else None
+    return last if last is not None and last.status == AttemptState.SUSPENDED else None
 
 
 def _busy(tx: Transaction, workers: Sequence[Row[Any]]) -> int:

@@ -17,10 +17,18 @@ from conductor_app.domain.outcome import (
     Released,
     RolledBack,
     Succeeded,
+    Suspended,
     Unreadable,
 )
 from conductor_app.domain.states import JobState
-from conductor_app.engine import attempt_ends, dispatch, integration, judging, system_ends
+from conductor_app.engine import (
+    attempt_ends,
+    dispatch,
+    integration,
+    judging,
+    suspension,
+    system_ends,
+)
 from conductor_app.engine.claim import Claim, claim
 from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
@@ -80,7 +88,9 @@ def report(tx: Transaction, reports: Sequence[Report], lease_ms: int) -> dict[st
     for each in reports:
         if each.go_on and answers[each.job_id].chain:
             answers[each.job_id].next = _go_on(tx, rows[each.job_id], each, lease_ms)
-    dispatch.top_up(tx, queues)
+    # Where a link was gone on with nothing waits.
+    empty = {rows[id_].queue for id_, answer in answers.items() if answer.next}
+    dispatch.top_up(tx, set(queues) - empty)
     return answers
 
 
@@ -146,6 +156,8 @@ def _one(
             return []
         case Failed() as outcome:
             return attempt_ends.failed(tx, execution, job, report.attempt_id, outcome)
+        case Suspended() as outcome:
+            return suspension.suspended(tx, execution, job, report.attempt_id, outcome)
         case Released():
             return attempt_ends.released(tx, job, report.attempt_id)
         case Integrated() as outcome:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from conductor_app.domain.outcome import NOTHING_USED, Judgement, Usage
 from conductor_app.domain.states import AttemptState
@@ -124,6 +124,12 @@ def cancel_active_attempt(tx: Transaction, task_id: str) -> None:
 
 def lose_attempt(tx: Transaction, attempt_id: str) -> None:
     end_attempts(tx, [AttemptEnd(attempt_id, AttemptState.LOST)])
+
+
+def attempts_at(tx: Transaction, task_id: str) -> Sequence[Row[Any]]:
+    """The attempts at a task, the newest first."""
+    statement = select(attempts).where(attempts.c.task_id == task_id)
+    return tx.all(statement.order_by(attempts.c.number.desc()))
 
 
 def count_attempts(tx: Transaction, task_id: str) -> int:

@@ -22,6 +22,8 @@ from conductor_app.views.units import between, iso
 __all__ = ["markdown", "report"]
 
 Item = dict[str, Any]
+# The states of attempts that ended without a result, and with nothing to be done again.
+GONE_ON = ("released", "suspended")
 
 
 def report(
@@ -91,8 +93,8 @@ def _working(tries: Sequence[Row[Any]]) -> float:
 
 
 def _retries(tries: Sequence[Row[Any]]) -> int:
-    """Attempts beyond the first; those that a draining worker gave back don't count."""
-    return max(0, len([each for each in tries if each.status != "released"]) - 1)
+    """Attempts beyond the first; those that were given back or waited, and went on, don't count."""
+    return max(0, len([each for each in tries if each.status not in GONE_ON]) - 1)
 
 
 def _phase(known: Figures, found: Reported, spec: PhaseSpec) -> Item:

@@ -15,6 +15,7 @@ from conductor_app.domain.outcome import (
     Released,
     RolledBack,
     Succeeded,
+    Suspended,
     Unreadable,
 )
 from conductor_app.engine import sweep
@@ -188,6 +189,8 @@ SETBACKS: dict[str, Sequence[Callable[[], Outcome]]] = {
         lambda: Failed("TIMEOUT", "too slow"),
         lambda: Failed("TOOL_LIMIT", "too much", retryable=False),
         Released,
+        lambda: Suspended("API_LIMIT", "too many calls", 30.0),
+        lambda: Suspended("BUDGET_EXHAUSTED", "others hold it", bounded=False),
         lambda: Interrupted("no disk"),
     ),
     "check": (

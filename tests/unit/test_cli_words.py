@@ -167,6 +167,7 @@ def test_a_failed_attempt_that_is_tried_again_says_why() -> None:
     )
     assert "worker of attempt 2 was lost" in (told(again, attempt("lost", 2)) or "")
     assert "given back" in (told(again, attempt("released")) or "")
+    assert told(again, attempt("suspended")) == ("⏳ 1/crud-api waits: Check `tests` exit code 1")
 
 
 def test_a_conflict_and_a_failure_for_good() -> None:

@@ -1,0 +1,75 @@
+"""An attempt that waits: it holds no worker, and the next one goes on where it stopped."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app.domain import retry
+from conductor_app.domain.outcome import Failed, Suspended
+from conductor_app.domain.states import AttemptState
+from conductor_app.engine import attempt_ends, requeue
+from conductor_app.store import jobs, records, workflows
+from conductor_app.store.database import Transaction
+from conductor_app.store.executions import Execution
+from conductor_app.store.records import AttemptEnd
+
+
+def suspended(
+    tx: Transaction, execution: Execution, job: Row[Any], attempt_id: str, outcome: Suspended
+) -> list[str]:
+    """The job is queued again for when the wait is over; no failure is counted.
+
+    Unless it has waited so often in vain that waiting is the failure.
+    """
+    task = attempt_ends.task_of(tx, job)
+    policy = workflows.of_version(tx, execution.workflow_version).task(task.key).retry
+    waits = _waits(tx, task, attempt_id, outcome)
+    if outcome.bounded and (waits > policy.max or outcome.kind not in policy.on):
+        return attempt_ends.failed(tx, execution, job, attempt_id, _in_vain(outcome, waits))
+    end(tx, attempt_id, outcome)
+    seconds = retry.wait(policy, task.failures, waits, outcome.seconds)
+    jobs.requeue(tx, job, not_before=tx.now + int(seconds * 1000))
+    requeue.back(tx, task)
+    return []
+
+
+def end(tx: Transaction, attempt_id: str, outcome: Suspended) -> None:
+    """The attempt has ended; its successor has an account of its own."""
+    ended = AttemptEnd(
+        attempt_id,
+        AttemptState.SUSPENDED,
+        outcome.usage,
+        outcome.sandbox,
+        outcome.connector,
+        error_kind=outcome.kind,
+        error_message=outcome.reason,
+    )
+    records.end_attempts(tx, [ended])
+
+
+def _waits(tx: Transaction, task: Row[Any], attempt_id: str, outcome: Suspended) -> int:
+    """How many waits of this kind came one after the other, without a turn between them."""
+    waits = 1
+    if outcome.usage.turns:
+        return waits
+    for row in records.attempts_at(tx, task.id):
+        if row.id == attempt_id:
+            continue
+        if row.round != task.failures + 1:
+            break
+        if row.status == AttemptState.SUSPENDED and row.error_kind == outcome.kind:
+            waits += 1
+        if row.turns:
+            break
+    return waits
+
+
+def _in_vain(outcome: Suspended, waits: int) -> Failed:
+    often = f" It has waited {waits - 1} times for that." if waits > 1 else ""
+    return Failed(
+        outcome.kind,
+        f"{outcome.reason}{often}",
+        usage=outcome.usage,
+        sandbox=outcome.sandbox,
+        connector=outcome.connector,
+    )
