@@ -33,6 +33,10 @@ class Follower:
             found = found[1:] if start else found
             yield source, found[len(found) - lines :] if lines < len(found) else found
 
+    def skip(self) -> None:
+        """Show nothing of what is there now."""
+        self._read_to = {source.file: _size(source.file) for source in self.sources()}
+
     def added(self) -> Iterator[tuple[Source, list[str]]]:
         """Whole lines that came since the last look; a source that is new begins at its start."""
         for source in self.sources():

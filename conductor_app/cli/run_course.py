@@ -1,6 +1,7 @@
 """The course of a run, once its stack is up: begin, announce, follow, report, or pause."""
 
 import shlex
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,14 @@ from conductor_app.cli.run_follow import follow, teller
 from conductor_app.cli.run_project import fresh_directory
 from conductor_app.cli.run_report import report_lines
 from conductor_app.cli.run_stack import PATIENCE_SECONDS, running_stack
+from conductor_app.cli.run_stall import Stall
 from conductor_app.cli.run_watch import Watch
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState, PauseReason
 from conductor_app.errors import ConductorError, Refused
 from conductor_app.launch import Order
 from conductor_app.settings import Settings
 from conductor_app.stack.embedded import RunningStack
+from conductor_app.stack.supervisor_client import ProgramState
 from conductor_app.store.database import Database
 from conductor_app.views import current
 from conductor_app.views.report import report
@@ -89,7 +92,9 @@ class _Course:
 
     def follow(self, begun: Begun) -> None:
         """Show what happens until the execution rests, then the report."""
-        execution = follow(Watch(self.database, begun.execution_id, begun.seen), self.output)
+        stall = Stall(begun.execution_id, self._programs, self.stack.logs)
+        watch = Watch(self.database, begun.execution_id, begun.seen, stall)
+        execution = follow(watch, self.output)
         with self.database.read() as tx:
             default = self.settings.default_connector
             found = report(tx, execution.id, default, self.settings.recordings)
@@ -105,6 +110,9 @@ class _Course:
             f"{way_on(execution)}",
             report=told,
         )
+
+    def _programs(self) -> Collection[ProgramState]:
+        return self.stack.supervisor().states().values()
 
     def pause(self, begun: Begun) -> None:
         self.output.note(

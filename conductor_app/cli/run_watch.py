@@ -9,10 +9,11 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import OperationalError
 
 from conductor_app.cli.run_picture import Picture, picture_of
+from conductor_app.cli.run_stall import Stall
 from conductor_app.cli.words import Sentence, sentence_of
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState
 from conductor_app.store.database import Database, Transaction
-from conductor_app.store.tables import attempts, events
+from conductor_app.store.tables import OPEN_JOB, attempts, events, jobs
 
 POLL_SECONDS = 0.2
 # How long the database may be away (a server that is restarted) before the run gives up.
@@ -34,10 +35,11 @@ class Step:
 class Watch:
     """One execution, looked at again and again; `seen` is the last event that is no news."""
 
-    def __init__(self, database: Database, execution_id: str, seen: int = 0) -> None:
+    def __init__(self, database: Database, execution_id: str, seen: int, stall: Stall) -> None:
         self._database = database
         self._id = execution_id
         self._seen = seen
+        self._stall = stall
 
     def steps(self) -> Iterator[Step]:
         """Each look, the last one at an execution that rests. Raises OperationalError."""
@@ -58,6 +60,9 @@ class Watch:
     def _look(self) -> Step:
         with self._database.read() as tx:
             seen, news = self._news(tx)
+            moving = seen > self._seen or _at_work(tx, self._id)
+            if notice := self._stall.notice(tx, moving=moving):
+                news.append(notice)
             step = Step(picture_of(tx, self._id), news)
         self._seen = seen
         return step
@@ -76,6 +81,17 @@ class Watch:
 def rests(execution: Row[Any]) -> bool:
     """Whether it stays as it is until somebody does something."""
     return execution.status in EXECUTION_ENDED or execution.status == ExecutionState.PAUSED
+
+
+def _at_work(tx: Transaction, execution_id: str) -> bool:
+    """Whether a worker has a job of the execution and renews its lease."""
+    statement = select(jobs.c.id).where(
+        jobs.c.execution_id == execution_id,
+        OPEN_JOB,
+        jobs.c.status == "active",
+        jobs.c.lease_until >= tx.now,
+    )
+    return tx.first(statement.limit(1)) is not None
 
 
 def last_event(tx: Transaction, execution_id: str) -> int:

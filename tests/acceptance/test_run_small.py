@@ -80,6 +80,13 @@ phases:
     tasks:
       - {key: wait, title: Wait for the signal, agent: patient, prompt: Wait., files: false}
 """
+# Python runs a module of this name first of all, whatever it was started for.
+BROKEN_SYSTEM = """
+import os, sys
+if "system" in sys.orig_argv and os.path.exists({flag!r}):
+    print("OSError: no disk", flush=True)
+    os._exit(1)
+"""
 
 
 @dataclass
@@ -230,6 +237,28 @@ def test_a_task_is_done_again_or_stopped_at_a_persons_wish(
     assert (stopped.returncode, stopped.stdout) == (0, "Task 1/wait is cancelled.\n")
     assert running.wait(timeout=60) == 1, trial.said.read_text()
     assert "conductor retry 1/wait" in trial.said.read_text()
+
+
+def test_a_run_that_does_not_move_says_so_and_goes_on_when_it_can(
+    trial: Trial, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    broken = tmp_path / "broken"
+    (tmp_path / "sitecustomize.py").write_text(BROKEN_SYSTEM.format(flag=str(broken)))
+    running = trial.start(*trial.run())
+    wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "the task runs")
+    broken.touch()
+    stack = embedded.find(trial.home)
+    assert stack is not None
+    os.kill(stack.supervisor().states()["system"].pid, signal.SIGKILL)
+    # What comes after this task is a matter of the system worker.
+    trial.signal.touch()
+    wait_until(lambda: "Nothing has moved since" in trial.said.read_text(), 120, "it says so")
+    said = trial.said.read_text()
+    assert "`system` (last at " in said
+    assert f"`system` says: OSError: no disk. See {trial.home}/logs/system.log" in said
+    broken.unlink()
+    assert running.wait(timeout=180) == 0, trial.said.read_text()
+    assert trial.said.read_text().count("Nothing has moved") == 1
 
 
 def test_a_task_that_fails_for_good_and_the_ways_out(trial: Trial) -> None:

@@ -23,6 +23,17 @@ def test_the_last_lines_then_what_is_added(tmp_path: Path) -> None:
     assert lines(follower.added()) == [("api", ["half of five"])]
 
 
+def test_what_is_skipped_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "api.log"
+    file.write_text("one\ntwo\n")
+    follower = Follower(lambda: [Source("api", file)])
+    follower.skip()
+    assert lines(follower.added()) == []
+    with file.open("a") as log:
+        log.write("three\n")
+    assert lines(follower.added()) == [("api", ["three"])]
+
+
 def test_a_source_that_is_new_is_shown_from_its_start(tmp_path: Path) -> None:
     known: list[Source] = []
     follower = Follower(lambda: known)
