@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.exc import OperationalError
 
 from conductor_app.cli.run_picture import Picture, picture_of
@@ -60,7 +60,7 @@ class Watch:
     def _look(self) -> Step:
         with self._database.read() as tx:
             seen, news = self._news(tx)
-            moving = seen > self._seen or _at_work(tx, self._id)
+            moving = seen > self._seen or _goes_on(tx, self._id)
             if notice := self._stall.notice(tx, moving=moving):
                 news.append(notice)
             step = Step(picture_of(tx, self._id), news)
@@ -83,15 +83,15 @@ def rests(execution: Row[Any]) -> bool:
     return execution.status in EXECUTION_ENDED or execution.status == ExecutionState.PAUSED
 
 
-def _at_work(tx: Transaction, execution_id: str) -> bool:
-    """Whether a worker has a job of the execution and renews its lease."""
-    statement = select(jobs.c.id).where(
-        jobs.c.execution_id == execution_id,
-        OPEN_JOB,
-        jobs.c.status == "active",
-        jobs.c.lease_until >= tx.now,
-    )
-    return tx.first(statement.limit(1)) is not None
+def _goes_on(tx: Transaction, execution_id: str) -> bool:
+    """Whether a worker has a job and renews its lease, or an attempt waits for a time to come.
+
+    That it waits was said when it began to. What the system tries again was never spoken of.
+    """
+    at_work = and_(jobs.c.status == "active", jobs.c.lease_until >= tx.now)
+    waits = and_(jobs.c.kind == "attempt", jobs.c.not_before > tx.now)
+    mine = (jobs.c.execution_id == execution_id, OPEN_JOB, or_(at_work, waits))
+    return tx.first(select(jobs.c.id).where(*mine).limit(1)) is not None
 
 
 def last_event(tx: Transaction, execution_id: str) -> int:

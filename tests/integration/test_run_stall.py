@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from conductor_app.cli.run_stall import Stall
 from conductor_app.cli.run_watch import Watch
+from conductor_app.domain.outcome import Failed
+from conductor_app.domain.workflow import Workflow
 from conductor_app.engine.heartbeat import pulse
 from conductor_app.stack.supervisor_client import ProgramState
 from conductor_app.store.tables import jobs
@@ -27,10 +29,10 @@ def engine(database_url: str) -> Iterator[Engine]:
 class Observer:
     """Looks at an execution as a run does, and keeps what it was told of a stall."""
 
-    def __init__(self, engine: Engine, logs: Path, **wanted: object) -> None:
+    def __init__(self, engine: Engine, logs: Path, flow: Workflow = FLOW, **wanted: object) -> None:
         self.engine, self.logs = engine, logs
         self.states: list[ProgramState] | None = [RUNS]
-        self.id = engine.start(FLOW, **wanted)
+        self.id = engine.start(flow, **wanted)
         stall = Stall(self.id, self.programs, logs)
         self.steps = Watch(engine.database, self.id, 0, stall).steps()
 
@@ -80,6 +82,14 @@ def test_what_changes_begins_the_silence_anew(observer: Observer) -> None:
     worker.run(lambda: bool(worker.done))
     assert observer.look(29) == observer.look(29) == []
     assert len(observer.look(2)) == 1
+
+
+def test_a_retry_that_waits_for_its_time_is_no_stall(engine: Engine, tmp_path: Path) -> None:
+    slow = {"max": 3, "backoff": "fixed", "base": 100}
+    observer = Observer(engine, tmp_path, workflow(phase(task("a", retry=slow))))
+    engine.run(outcomes={"0/a": [Failed("AGENT_ERROR", "It broke.", retryable=True)]})
+    assert observer.look() == observer.look(50) == observer.look(49) == []
+    assert len(observer.look(60)) == 1
 
 
 def test_a_program_that_keeps_ending_is_named_with_its_last_error(observer: Observer) -> None:
