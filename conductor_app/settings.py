@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     connector: str | None = Field(
         default=None, description="Connector of agents that name none; unset: replay"
     )
+    live_calls: bool = Field(
+        default=True, description="false: no model is called but on this machine, as in tests"
+    )
     recordings: Path | None = Field(
         default=None, description="Directory of recordings; unset: those that come with Conductor"
     )

@@ -26,7 +26,6 @@ FOREIGN_VARIABLES = (
     "ENABLE_ORCHESTRATOR",
     "AUTO_ADVANCE",
     "ORCHESTRATION_INTERVAL",
-    # No test may spend money.
     "ANTHROPIC_API_KEY",
     "OPENAI_API_KEY",
     "DEEPSEEK_API_KEY",
@@ -42,6 +41,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("CONDUCTOR_") or name in FOREIGN_VARIABLES:
             monkeypatch.delenv(name)
+    # Nor does any test spend money, whatever keys it finds.
+    monkeypatch.setenv("CONDUCTOR_LIVE_CALLS", "false")
 
 
 def missing(what: str) -> NoReturn:
