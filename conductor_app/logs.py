@@ -15,6 +15,7 @@ SENTENCES = {
     "job_failed": "{kind} {name} failed: {error}",
     "usage_unknown": "What attempt {attempt} used could not be written: {error}",
     "attempt_ended": "{name}: {outcome}",
+    "gateway_failed": "The model gateway failed to answer a program: {error}",
     "hook": "{line}",
     "tick": "Tick: {open} executions open",
     "projection_failed": "The files of project {project} could not be written: {error}",

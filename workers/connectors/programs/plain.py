@@ -1,0 +1,54 @@
+"""Programs that print text for people; of aider's, also what it says of tokens and cost."""
+
+import re
+from collections import deque
+
+from workers.connectors.base import Usage
+from workers.connectors.programs.report import NANO, Report
+
+# How many of its last lines are a program's summary.
+LAST_LINES = 5
+
+_COUNTS = re.compile(r"^Tokens: (?P<sent>[\d.]+[kM]?) sent.*?(?P<received>[\d.]+[kM]?) received")
+_READ = re.compile(r"(?P<read>[\d.]+[kM]?) cache hit")
+_WRITTEN = re.compile(r"(?P<written>[\d.]+[kM]?) cache write")
+_COST = re.compile(r"Cost: \$[\d.]+ message, \$(?P<session>[\d.]+) session")
+_FACTORS = {"k": 1_000, "M": 1_000_000}
+
+
+class Plain:
+    """Every line is a line of the log, the last ones are the summary; it is never at its end."""
+
+    def __init__(self) -> None:
+        self.report = Report(ended=True)
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def read(self, line: str) -> str | None:
+        if not line.strip():
+            return None
+        self._last.append(line.strip())
+        self.report.summary = "\n".join(self._last)
+        return line
+
+
+class Aider(Plain):
+    """Says after each answer, rounded, how many tokens it took and what all of them cost."""
+
+    def read(self, line: str) -> str | None:
+        if counts := _COUNTS.search(line):
+            read, written = _READ.search(line), _WRITTEN.search(line)
+            self.report.turns += 1
+            self.report.usage = (self.report.usage or Usage()) + Usage(
+                input_tokens=_number(counts["sent"]),
+                output_tokens=_number(counts["received"]),
+                cache_read_tokens=_number(read["read"]) if read else 0,
+                cache_write_tokens=_number(written["written"]) if written else 0,
+            )
+        if cost := _COST.search(line):
+            self.report.cost_nano_usd = round(float(cost["session"].rstrip(".")) * NANO)
+        return super().read(line)
+
+
+def _number(text: str) -> int:
+    factor = _FACTORS.get(text[-1], 1)
+    return round(float(text.rstrip("kM").rstrip(".")) * factor)

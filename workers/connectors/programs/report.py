@@ -1,0 +1,119 @@
+"""What a program has said of its work, and what reads it line by line."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from workers.connectors.base import Usage
+from workers.failures import FailureKind
+
+NANO = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A program's own word that it failed."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass
+class Report:
+    """Grows with every line; what a program never says stays None.
+
+    `usage` counts tokens, without their price; `cost_nano_usd` is what the program says that it
+    cost; `denied` names the tools that it wanted and was not allowed to use.
+    """
+
+    summary: str = ""
+    model: str = ""
+    turns: int = 0
+    usage: Usage | None = None
+    cost_nano_usd: int | None = None
+    denied: list[str] = field(default_factory=list)
+    complaint: Complaint | None = None
+    # It has said that it is at its end; one without words for that is when its process is.
+    ended: bool = False
+    # Lines that were not in its own format.
+    strange: int = 0
+
+
+class Parser(Protocol):
+    """Understands one program's standard output."""
+
+    report: Report
+
+    def read(self, line: str) -> str | None:
+        """What the live log says of this line; None when it says nothing new."""
+        ...
+
+
+class EventParser:
+    """For programs that print one JSON object a line; extend it with what each `type` means."""
+
+    def __init__(self) -> None:
+        self.report = Report()
+
+    def read(self, line: str) -> str | None:
+        if not line.strip():
+            return None
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            event = None
+        if not isinstance(event, dict):
+            self.report.strange += 1
+            return line
+        return self.event(event)
+
+    def event(self, event: dict[str, Any]) -> str | None:
+        """What the live log says of it; types that are not known are passed over."""
+        raise NotImplementedError
+
+
+def entry(of: Any, name: str) -> dict[str, Any]:
+    """The object of that name, empty when there is none."""
+    value = of.get(name) if isinstance(of, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def entries(of: Any, name: str) -> list[dict[str, Any]]:
+    """The objects in the list of that name; whatever else is in it is left out."""
+    value = of.get(name) if isinstance(of, dict) else None
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def words(of: Any, name: str) -> str:
+    """The text of that name, empty when there is none."""
+    value = of.get(name) if isinstance(of, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def count(of: Any, name: str) -> int:
+    """The whole number of that name that is not below zero, else 0."""
+    value = of.get(name) if isinstance(of, dict) else None
+    usable = isinstance(value, int) and not isinstance(value, bool)
+    return max(0, value) if usable and value is not None else 0
+
+
+def nano_usd(of: Any, name: str) -> int | None:
+    """The USD of that name in nano-USD; None when it says none."""
+    value = of.get(name) if isinstance(of, dict) else None
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+    return round(value * NANO) if usable and value is not None else None
+
+
+def kind_of_status(status: int | None) -> FailureKind:
+    """Why a model's provider refuses, as far as the HTTP status tells."""
+    if status == 429:
+        return FailureKind.API_LIMIT
+    if status == 402:
+        return FailureKind.SPEND_LIMIT
+    if status in (401, 403):
+        return FailureKind.CREDENTIALS
+    if status is not None and 400 <= status < 500 and status != 408:
+        return FailureKind.BAD_REQUEST
+    if status == 529:
+        return FailureKind.API_LIMIT
+    return FailureKind.TEMPORARY_FAILURE

@@ -1,0 +1,104 @@
+"""An attempt at the gateway: whose keys it uses, which budget pays, what it has used so far."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from socket import SHUT_RDWR, socket
+from typing import Any
+
+import httpx2
+
+from workers import artifacts
+from workers.connectors.base import Usage
+from workers.failures import AttemptFailed
+from workers.gateway.meter import CallMeter
+from workers.transcript import FILE_NAME
+
+# Seconds: a provider may think for long before it says its first word.
+SILENCE = httpx2.Timeout(connect=10, read=300, write=60, pool=10)
+SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A provider's API; the key is read when a call is made."""
+
+    connector: str
+    provider: str
+    base_url: str
+    key: Callable[[], str]
+
+
+class GatewayAccount:
+    """Admits one attempt by its token until it is closed; safe to use from many threads.
+
+    `spent` is called with each call's usage, priced where the price is known. `failure` is the
+    last reason for which a call came to nothing: the program may say it in its own words, or not
+    at all.
+    """
+
+    def __init__(
+        self,
+        upstreams: Mapping[str, Upstream],
+        meter: CallMeter,
+        folder: Path,
+        spent: Callable[[Usage], None],
+    ) -> None:
+        self.token = token_urlsafe(32)
+        self.meter = meter
+        self.client = httpx2.Client(timeout=SILENCE, follow_redirects=False)
+        self.failure: AttemptFailed | None = None
+        self._upstreams = upstreams
+        self._transcript = folder / FILE_NAME
+        self._spent = spent
+        self._state = threading.Condition()
+        self._calls = 0
+        self._closed = False
+        self._sockets: set[socket] = set()
+
+    def upstream(self, protocol: str) -> Upstream | None:
+        return self._upstreams.get(protocol)
+
+    @contextmanager
+    def in_call(self) -> Iterator[bool]:
+        """Whether the attempt still runs; until the block is left, `close` waits for it."""
+        with self._state:
+            open_now = not self._closed
+            self._calls += open_now
+        try:
+            yield open_now
+        finally:
+            with self._state:
+                self._calls -= open_now
+                self._state.notify_all()
+
+    def record(self, entry: Mapping[str, Any], usage: Usage | None) -> None:
+        """Keep a line of the call in the transcript, and count what it used."""
+        with self._state:
+            if usage is not None:
+                self._spent(usage)
+            artifacts.append(self._transcript, json.dumps({"type": "call", **entry}) + "\n")
+
+    def watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """Told by the client of what it does; keeps the connections, to be able to cut them."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            connection = info["return_value"].get_extra_info("socket")
+            with self._state:
+                self._sockets.add(connection)
+
+    def close(self) -> None:
+        """No more calls; those under way are cut, and have been accounted for when this returns."""
+        with self._state:
+            self._closed = True
+            for connection in self._sockets:
+                with suppress(OSError):
+                    connection.shutdown(SHUT_RDWR)
+            deadline = time.monotonic() + SETTLE_SECONDS
+            while self._calls and (left := deadline - time.monotonic()) > 0:
+                self._state.wait(left)
+        self.client.close()

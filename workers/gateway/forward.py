@@ -1,0 +1,184 @@
+"""Carries one request of a program to its provider and the answer back, accounted for."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import httpx2
+
+from workers.connectors.base import Usage
+from workers.connectors.programs.report import kind_of_status
+from workers.failures import AttemptFailed, FailureKind
+from workers.gateway.account import GatewayAccount, Upstream
+from workers.gateway.meter import MeteredCall
+from workers.gateway.protocols import Json
+from workers.gateway.protocols import Protocol as Spoken
+from workers.gateway.usage import UsageReader
+
+# Of the program's request only these go on; its token and whatever else it says stay here.
+_REQUEST_HEADERS = ("accept", "anthropic-version", "anthropic-beta", "openai-beta", "user-agent")
+_RESPONSE_HEADERS = ("content-type", "request-id", "x-request-id", "retry-after", "x-should-retry")
+_SPEND_LIMITS = ("spend_limit", "ramp_limit", "insufficient_quota", "billing")
+
+
+class Answerer(Protocol):
+    """The connection to the program."""
+
+    def begin(self, status: int, headers: Mapping[str, str], length: int | None) -> None: ...
+
+    def piece(self, data: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class Forwarder:
+    """One request: its path and query, its body, where it goes."""
+
+    def __init__(
+        self,
+        account: GatewayAccount,
+        upstream: Upstream,
+        protocol: Spoken,
+        path: str,
+        headers: Mapping[str, str],
+    ) -> None:
+        self._account = account
+        self._upstream = upstream
+        self._protocol = protocol
+        self._path = path
+        self._headers = headers
+
+    def free(self, body: Json, answerer: Answerer) -> None:
+        """What costs nothing is passed on as it is."""
+        with self._sent(body) as response:
+            _pass_on(response, answerer, None)
+
+    def call(self, body: Json, answerer: Answerer) -> None:
+        """Raises AttemptFailed when the budget does not cover it; nothing was answered then."""
+        began = time.monotonic()
+        most = self._protocol.bound_output(body)
+        model = body["model"]
+        bound = len(json.dumps(body, ensure_ascii=False).encode())
+        upstream = self._upstream
+        entry: dict[str, Any] = {"protocol": self._protocol.name, "model": model}
+        usage: Usage | None = None
+        try:
+            with self._account.meter.call(
+                upstream.connector, upstream.provider, model, bound, most
+            ) as metered:
+                usage = self._metered(body, answerer, metered, entry)
+        except AttemptFailed as failure:
+            self._account.failure = failure
+            entry |= {"refused": failure.kind, "message": failure.message}
+            raise
+        finally:
+            entry |= {"usage": vars(usage) if usage else None}
+            entry["seconds"] = round(time.monotonic() - began, 3)
+            self._account.record(entry, usage)
+
+    def _metered(
+        self, body: Json, answerer: Answerer, metered: MeteredCall, entry: dict[str, Any]
+    ) -> Usage | None:
+        """What the call used; None when nothing, or when that can't be known."""
+        streamed = body.get("stream") is True
+        reader = self._protocol.reader(streamed=streamed)
+        with self._sent(body, metered) as response:
+            entry["status"] = response.status_code
+            entry["request_id"] = _request_id(response)
+            if response.status_code >= 400:
+                metered.nothing_spent()
+                self._account.failure = self._refused(response)
+                _pass_on(response, answerer, None)
+                return None
+            try:
+                _pass_on(response, answerer, reader)
+            finally:
+                # The program may have gone away while the last piece was on its way to it.
+                priced = metered.settle(reader.usage) if reader.usage is not None else None
+            if priced is not None:
+                self._account.failure = None
+            return priced
+
+    @contextmanager
+    def _sent(self, body: Json, metered: MeteredCall | None = None) -> Iterator[httpx2.Response]:
+        """The provider's answer, its body still to come. Raises AttemptFailed without one."""
+        request = self._account.client.build_request(
+            "POST",
+            self._protocol.url(self._upstream.base_url, self._path),
+            json=body,
+            headers=self._onward(),
+            extensions={"trace": self._account.watch},
+        )
+        try:
+            response = self._account.client.send(request, stream=True)
+        except httpx2.ConnectError as error:
+            if metered is not None:
+                metered.nothing_spent()
+            raise _unreachable(self._upstream, error) from error
+        except httpx2.HTTPError as error:
+            raise _unreachable(self._upstream, error) from error
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def _onward(self) -> dict[str, str]:
+        headers = {n: self._headers[n] for n in _REQUEST_HEADERS if self._headers.get(n)}
+        # The figures are read as they stream by, so the answer must not be compressed.
+        headers["accept-encoding"] = "identity"
+        key = self._upstream.key()
+        if self._headers.get("x-api-key"):
+            return headers | {"x-api-key": key}
+        return headers | {"authorization": f"Bearer {key}"}
+
+    def _refused(self, response: httpx2.Response) -> AttemptFailed:
+        text = response.read().decode("utf-8", "replace")
+        kind = kind_of_status(response.status_code)
+        if kind == FailureKind.API_LIMIT and any(word in text for word in _SPEND_LIMITS):
+            kind = FailureKind.SPEND_LIMIT
+        wait = response.headers.get("retry-after", "")
+        return AttemptFailed(
+            kind,
+            f"{self._upstream.connector} answered {response.status_code} to the program: "
+            f"{_message(text)}",
+            http_status=response.status_code,
+            request_id=_request_id(response),
+            retry_after=float(wait) if wait.isdigit() else None,
+            retryable=kind in (FailureKind.API_LIMIT, FailureKind.TEMPORARY_FAILURE),
+        )
+
+
+def _pass_on(response: httpx2.Response, answerer: Answerer, reader: UsageReader | None) -> None:
+    """Every piece as it comes; what is cut short there is cut short here."""
+    headers = {n: response.headers[n] for n in _RESPONSE_HEADERS if n in response.headers}
+    length = response.headers.get("content-length", "")
+    answerer.begin(response.status_code, headers, int(length) if length.isdigit() else None)
+    pieces = [response.content] if response.is_stream_consumed else response.iter_raw()
+    for piece in pieces:
+        if reader is not None:
+            reader.add(piece)
+        answerer.piece(piece)
+    if reader is not None:
+        reader.end()
+    answerer.finish()
+
+
+def _unreachable(upstream: Upstream, error: httpx2.HTTPError) -> AttemptFailed:
+    return AttemptFailed(
+        FailureKind.TEMPORARY_FAILURE,
+        f"{upstream.connector} could not be reached at {upstream.base_url}: "
+        f"{str(error) or type(error).__name__}. Check the address and this machine's network.",
+    )
+
+
+def _request_id(response: httpx2.Response) -> str | None:
+    return response.headers.get("request-id") or response.headers.get("x-request-id")
+
+
+def _message(text: str) -> str:
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text[:200] or "nothing"

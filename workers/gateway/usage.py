@@ -1,0 +1,104 @@
+"""Reads from an answer, as it streams by, how many tokens it took and whether it is whole."""
+
+import json
+from typing import Any
+
+from workers.connectors.base import Usage
+from workers.connectors.programs.report import count, entry
+from workers.sandbox.lines import LineBuffer
+
+
+def messages_usage(of: dict[str, Any]) -> Usage:
+    """Of the Messages protocol, whose `input_tokens` are without what the cache had or got."""
+    read = count(of, "cache_read_input_tokens")
+    written = count(of, "cache_creation_input_tokens")
+    return Usage(
+        input_tokens=count(of, "input_tokens") + read + written,
+        output_tokens=count(of, "output_tokens"),
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+    )
+
+
+def responses_usage(of: dict[str, Any]) -> Usage:
+    """Of the Responses protocol, whose `input_tokens` are all of them."""
+    details = entry(of, "input_tokens_details")
+    return Usage(
+        input_tokens=count(of, "input_tokens"),
+        output_tokens=count(of, "output_tokens"),
+        cache_read_tokens=count(details, "cached_tokens"),
+        cache_write_tokens=count(details, "cache_write_tokens"),
+    )
+
+
+class UsageReader:
+    """Given an answer piece by piece; extend it with what a protocol's events mean.
+
+    `usage` is None until the answer has come to its end and said what it took.
+    """
+
+    def __init__(self, *, streamed: bool) -> None:
+        self.usage: Usage | None = None
+        self._streamed = streamed
+        self._lines = LineBuffer()
+        self._body = bytearray()
+
+    def add(self, data: bytes) -> None:
+        if not self._streamed:
+            self._body += data
+            return
+        for line in self._lines.add(data):
+            if line.startswith("data:"):
+                self.event(_object(line.removeprefix("data:")))
+
+    def end(self) -> None:
+        if not self._streamed:
+            self.whole(_object(self._body.decode("utf-8", "replace")))
+
+    def event(self, event: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def whole(self, answer: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class MessagesReader(UsageReader):
+    """The figures of `message_start` and `message_delta` replace each other, they do not add up."""
+
+    def __init__(self, *, streamed: bool) -> None:
+        super().__init__(streamed=streamed)
+        self._figures: dict[str, Any] = {}
+
+    def event(self, event: dict[str, Any]) -> None:
+        match event.get("type"):
+            case "message_start":
+                self._figures |= entry(entry(event, "message"), "usage")
+            case "message_delta":
+                told = entry(event, "usage")
+                self._figures |= {name: each for name, each in told.items() if each is not None}
+            case "message_stop":
+                self.usage = messages_usage(self._figures)
+
+    def whole(self, answer: dict[str, Any]) -> None:
+        if usage := entry(answer, "usage"):
+            self.usage = messages_usage(usage)
+
+
+class ResponsesReader(UsageReader):
+    """A response ends completed, incomplete or failed; only with figures is its usage known."""
+
+    def event(self, event: dict[str, Any]) -> None:
+        if event.get("type") in ("response.completed", "response.incomplete", "response.failed"):
+            self.whole(entry(event, "response"))
+
+    def whole(self, answer: dict[str, Any]) -> None:
+        if usage := entry(answer, "usage"):
+            self.usage = responses_usage(usage)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
