@@ -110,11 +110,21 @@ class AgentSpec(Model):
         return self.base_seconds * self.multipliers.get(phase, 1.0)
 
 
-class Budget(Model):
-    """The caps of an execution; None is no cap."""
+# Above these sums of money stay exact in the database.
+Tokens = Annotated[int, Field(ge=0, le=10**15)]
+Usd = Annotated[Decimal, Field(ge=0, le=10**7)]
 
-    tokens: Annotated[int, Field(ge=0)] | None = None
-    usd: Annotated[Decimal, Field(ge=0)] | None = None
+
+class TaskBudget(Model):
+    """The caps of a task; None is no cap."""
+
+    tokens: Tokens | None = None
+    usd: Usd | None = None
+
+
+class Budget(TaskBudget):
+    """The caps of an execution; `minutes` are of working time: some attempt was under way."""
+
     minutes: Annotated[float, Field(gt=0)] | None = None
 
 
@@ -153,6 +163,7 @@ class TaskSpec(Model):
     checks: tuple[Check, ...] = ()
     timeout: Seconds = 300
     retry: RetryPolicy = RetryPolicy()
+    budget: TaskBudget = TaskBudget()
     files: bool = True
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import Row
 
 from conductor_app.domain.location import is_url, name_of
 from conductor_app.domain.spelling import closest
+from conductor_app.engine.budgets import caps_of_project
 from conductor_app.errors import Ambiguous, InvalidInput, NotFound, Refused
 from conductor_app.store import executions, projects
 from conductor_app.store.database import Transaction
@@ -26,6 +27,7 @@ def create(
     Raises Refused when it is a project already, or the name is taken.
     """
     place = settled_location(location)
+    caps_of_project(settings or {})
     projects.lock_all(tx)
     known = projects.at(tx, place)
     if known is not None:
@@ -94,6 +96,7 @@ def update(
         _refuse_taken(tx, name)
         changes["name"] = name
     if settings is not None:
+        caps_of_project(settings)
         changes["settings"] = settings
     if changes:
         projects.change(tx, project_id, **changes)

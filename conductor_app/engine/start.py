@@ -13,7 +13,7 @@ from conductor_app.domain.states import (
     TaskState,
 )
 from conductor_app.domain.workflow import PlannedTask, Workflow
-from conductor_app.engine import dispatch, transition
+from conductor_app.engine import budgets, dispatch, transition
 from conductor_app.engine.settle import settle
 from conductor_app.errors import InvalidInput, Refused
 from conductor_app.ids import new_id
@@ -81,6 +81,7 @@ def start(tx: Transaction, project_id: str, wanted: Wanted) -> str:
         updated_at=tx.now,
     )
     executions.add_share(tx, id_, priority.weight(wanted.priority))
+    budgets.open_execution(tx, id_, workflow.budget)
     execution = executions.lock(tx, id_)
     assert execution is not None
     tx.events.created(id_, "execution", [id_], ExecutionState.PENDING)

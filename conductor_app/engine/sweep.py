@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.engine import attempt_ends, dispatch, system_ends
+from conductor_app.engine import attempt_ends, budgets, dispatch, system_ends
 from conductor_app.engine.settle import block, settle
 from conductor_app.queue import ISOLATED_QUEUE
 from conductor_app.store import executions, jobs, leases, records
@@ -47,6 +47,8 @@ def tick(database: Database, holder: str, timing: Timing) -> bool:
     for execution_id, job_id in lost:
         with _apart(database, failures) as tx:
             expire(tx, execution_id, job_id)
+    with _apart(database, failures) as tx:
+        budgets.settle_left_behind(tx)
     for execution_id in open_ids:
         with _apart(database, failures) as tx:
             execution = executions.lock(tx, execution_id)

@@ -74,6 +74,15 @@ class Transaction:
         """Execute a write; the number of rows it changed."""
         return self.connection.execute(statement, parameters).rowcount
 
+    def changed(self, statement: Prepared, parameters: Mapping[str, Any]) -> int:
+        """Execute a prepared write; the number of rows it changed."""
+        compiled = statement.compiled(self.connection.dialect, parameters)
+        values = compiled.bind(parameters)
+        with _sqlalchemy_errors(self.connection, compiled.text):
+            if self.postgresql:
+                return int(self._raw.change(compiled.text, values))
+            return int(self._raw.execute(compiled.text, values).rowcount)
+
     def later(self, statement: Prepared, *rows: Mapping[str, Any]) -> None:
         """Execute a write whose result nobody needs, in order, together with what follows it."""
         if not rows:

@@ -37,6 +37,12 @@ class DeferringConnection(connection):
             reader.execute(self.with_waiting(self._worded(reader, text, values)))
             return reader.fetchall()
 
+    def change(self, text: str, values: Sequence[Any]) -> int:
+        """The number of rows that the statement changed."""
+        with self.cursor(cursor_factory=cursor) as writer:
+            writer.execute(self.with_waiting(self._worded(writer, text, values)))
+            return writer.rowcount
+
     def with_waiting(self, words: bytes) -> bytes:
         """What waits and then these words, in one message."""
         if not self._waiting:

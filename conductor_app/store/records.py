@@ -9,6 +9,7 @@ from sqlalchemy import Row, bindparam, func, insert, select, update
 from conductor_app.domain.outcome import NOTHING_USED, Judgement, Usage
 from conductor_app.domain.states import AttemptState
 from conductor_app.ids import new_id
+from conductor_app.store import budgets
 from conductor_app.store.database import Transaction
 from conductor_app.store.prepared import Prepared
 from conductor_app.store.tables import (
@@ -88,6 +89,10 @@ def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
             for end in ends
         ),
     )
+    # One that succeeded has settled its calls; what came of the others' is known to nobody now.
+    unsure = [end.attempt_id for end in ends if end.state != AttemptState.SUCCEEDED]
+    if unsure:
+        budgets.settle_at_worst(tx, unsure)
 
 
 _ADD_USAGE = update(attempts).where(attempts.c.id == bindparam("attempt")).values(_MORE)
