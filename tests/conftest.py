@@ -18,6 +18,7 @@ import redis
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, redis_server
 from tests import rabbitmq_server
+from tests.fakes import model_server as fake_models
 
 FOREIGN_VARIABLES = (
     "DATABASE_URL",
@@ -171,3 +172,19 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def settings(home: Path, redis_url: str) -> Settings:
     """Settings of the fresh data directory (SQLite) and the session's Redis server."""
     return Settings.load(home, redis_url=redis_url)
+
+
+@pytest.fixture(scope="session")
+def model_server_of_session() -> Iterator[fake_models.ModelServer]:
+    """One server that speaks the protocols of models, shared by the tests of a session."""
+    with fake_models.running() as server:
+        yield server
+
+
+@pytest.fixture
+def model_server(
+    model_server_of_session: fake_models.ModelServer,
+) -> Iterator[fake_models.Space]:
+    """A part of the model server with no request, no scenario of a test and nothing billed."""
+    with model_server_of_session.space() as space:
+        yield space
