@@ -63,10 +63,23 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What an agent wants a person to decide; without options any answer will do.
+
+    `call_id` is the call of the tool `ask` that the answer is the result of.
+    """
+
+    call_id: str
+    text: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Suspended:
     """The attempt waits without a worker; the next one goes on where it stopped.
 
-    For `seconds`; None where nobody knows how long: then longer each time.
+    With a `question` until that is answered; else for `seconds`, or, where nobody knows how long,
+    longer each time.
     """
 
     kind: str
@@ -74,6 +87,7 @@ class Suspended:
     seconds: float | None = None
     # Whether as many waits in a row as the retry policy allows retries make a failure.
     bounded: bool = True
+    question: Question | None = None
     usage: Usage = NOTHING_USED
     sandbox: str | None = None
     connector: str | None = None

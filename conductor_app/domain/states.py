@@ -69,6 +69,14 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
 
+class DecisionState(StrEnum):
+    """Withdrawn: its task ended, or began anew, before anybody had answered."""
+
+    PENDING = "pending"
+    ANSWERED = "answered"
+    WITHDRAWN = "withdrawn"
+
+
 class PauseReason(StrEnum):
     PERSON = "person"
     GATE = "gate"

@@ -20,7 +20,7 @@ from conductor_app.domain.states import (
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.errors import NotFound
 from conductor_app.queue import ISOLATED_QUEUE
-from conductor_app.store import jobs, phases, records, tasks, workflows
+from conductor_app.store import decisions, jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import attempts, executions
 from conductor_app.store.tables import jobs as jobs_table
@@ -138,11 +138,14 @@ def _obstacles(
         yield _held(tx, execution)
     if needs:
         yield _waits_for(needs)
+    asked = decisions.pending(tx, task.id)
+    if asked is not None:
+        yield _undecided(asked)
     if execution.status == ExecutionState.PAUSED or execution.hold is not None:
         return
     if task.status == TaskState.QUEUED:
         yield _queued(tx, task)
-    elif not needs and task.phase == execution.current_phase:
+    elif not needs and asked is None and task.phase == execution.current_phase:
         yield _limited(tx, execution, task)
 
 
@@ -183,6 +186,13 @@ def _waits_for(needs: Sequence[Need]) -> str:
     if stuck:
         said += f" Way out: `conductor retry {stuck[0]}` or `conductor skip {stuck[0]}`."
     return said
+
+
+def _undecided(asked: Row[Any]) -> str:
+    choice = f" ({' or '.join(asked.options)})" if asked.options else ""
+    return (
+        f"Its agent asks: {asked.question}{choice} Way out: `conductor decide {asked.id} ANSWER`."
+    )
 
 
 def _limited(tx: Transaction, execution: Row[Any], task: Row[Any]) -> str:

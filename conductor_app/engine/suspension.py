@@ -7,7 +7,7 @@ from sqlalchemy import Row
 from conductor_app.domain import retry
 from conductor_app.domain.outcome import Failed, Suspended
 from conductor_app.domain.states import AttemptState
-from conductor_app.engine import attempt_ends, requeue
+from conductor_app.engine import attempt_ends, decisions, requeue
 from conductor_app.store import jobs, records, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
@@ -27,6 +27,8 @@ def suspended(
     if outcome.bounded and (waits > policy.max or outcome.kind not in policy.on):
         return attempt_ends.failed(tx, execution, job, attempt_id, _in_vain(outcome, waits))
     end(tx, attempt_id, outcome)
+    if outcome.question is not None:
+        return decisions.ask(tx, execution, job, task, attempt_id, outcome.question)
     seconds = retry.wait(policy, task.failures, waits, outcome.seconds)
     jobs.requeue(tx, job, not_before=tx.now + int(seconds * 1000))
     requeue.back(tx, task)

@@ -271,6 +271,7 @@ def add_lesson(
     agent: str | None,
     impact: str = "",
     action_taken: str = "",
+    status: str = "accepted",
 ) -> None:
     """Record a lesson of category success, failure, optimization or pattern."""
     project_id = tx.value(select(executions.c.project_id).where(executions.c.id == execution_id))
@@ -286,10 +287,12 @@ def add_lesson(
             "description": description,
             "impact": impact,
             "action_taken": action_taken,
+            "status": status,
             "created_at": tx.now,
         },
     )
-    tx.events.record(execution_id, "lesson.recorded", category=category, description=description)
+    told = "lesson.recorded" if status == "accepted" else f"lesson.{status}"
+    tx.events.record(execution_id, told, category=category, description=description)
 
 
 def add_progress(tx: Transaction, execution_id: str, **values: Any) -> None:

@@ -25,7 +25,9 @@ from conductor_app.store.tables import (
     CURRENT_PHASE,
     CURRENT_TASK,
     FLYING_TASK,
+    PENDING_DECISION,
     STUCK_TASK,
+    decisions,
     milestones,
     phases,
     task_needs,
@@ -180,6 +182,11 @@ def move(tx: Transaction, task: Row[Any], state: TaskState, **values: Any) -> bo
             task.execution_id, "task", task.id, task.status, state, key=task.key, agent=task.agent
         )
     return bool(changed)
+
+
+def hold_back(tx: Transaction, task_id: str, by: int) -> None:
+    """One thing more (+1) or less (-1) that the task waits for."""
+    tx.run(update(tasks).where(tasks.c.id == task_id).values(needs_left=tasks.c.needs_left + by))
 
 
 def change(tx: Transaction, task_id: str, **values: Any) -> None:
@@ -361,4 +368,10 @@ def recount_needs(tx: Transaction, execution_id: str, task_ids: Sequence[str]) -
         )
         .scalar_subquery()
     )
-    tx.run(update(tasks).where(tasks.c.id.in_(list(task_ids))).values(needs_left=left))
+    asked = (
+        select(func.count())
+        .where(decisions.c.task_id == tasks.c.id, PENDING_DECISION)
+        .scalar_subquery()
+    )
+    statement = update(tasks).where(tasks.c.id.in_(list(task_ids)))
+    tx.run(statement.values(needs_left=left + asked))

@@ -15,6 +15,7 @@ from conductor_app.domain.states import (
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import (
     attempts,
+    decisions,
     events,
     executions,
     jobs,
@@ -83,9 +84,12 @@ def _counters_are_true(tx: Transaction) -> None:
     for row in tx.all(select(milestones).where(milestones.c.current)):
         assert row.open_tasks == by_milestone[row.execution_id, row.key], row.key
     unmet = unmet_needs(tx)
+    pending = select(decisions.c.task_id).where(decisions.c.status == "pending")
+    asked = Counter(row.task_id for row in tx.all(pending))
     for row in current:
         if row.status not in TASK_ENDED:
-            assert row.needs_left == len(unmet[row.id]), f"{row.key} ({row.status})"
+            waits = len(unmet[row.id]) + asked[row.id]
+            assert row.needs_left == waits, f"{row.key} ({row.status})"
 
 
 def unmet_needs(tx: Transaction) -> dict[str, list[str]]:
