@@ -92,6 +92,20 @@ def test_status_imports_no_broker_and_no_server(execution: str, home: Path) -> N
     assert ran.stderr.strip().splitlines()[-1] == "[]"
 
 
+def test_status_spends_no_time_on_looking_for_garbage(execution: str, home: Path) -> None:
+    script = (
+        "import atexit, gc, sys\nfrom conductor_app.cli.main import main\nlooked = []\n"
+        "gc.callbacks.append(lambda phase, _: looked.append(phase))\n"
+        # What is registered first is done last.
+        "atexit.register(lambda: print(len(looked), gc.get_freeze_count(), file=sys.stderr))\n"
+        "main(['status'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    looked, frozen = map(int, ran.stderr.split()[-2:])
+    assert looked < 20
+    assert frozen > 10_000
+
+
 def test_looking_changes_nothing(run: Run, execution: str, home: Path) -> None:
     database = home / "conductor.db"
     before = database.read_bytes()
