@@ -125,6 +125,52 @@ INTEGRATION = AgentSpec(
     },
 )
 
+# The roles of document 002: whatever the phase, they can do the same.
+ANALYST = AgentSpec(
+    name="analyst",
+    title="Analyst",
+    priority=9,
+    base_seconds=60,
+    skills=("requirements analysis", "system design", "risk assessment"),
+    connector="claude",
+)
+IMPLEMENTER = AgentSpec(
+    name="implementer",
+    title="Implementer",
+    priority=8,
+    base_seconds=120,
+    skills=("API development", "algorithms", "optimization"),
+    connector="claude",
+)
+VALIDATOR = AgentSpec(
+    name="validator",
+    title="Validator",
+    priority=6,
+    base_seconds=60,
+    skills=("code review", "security audit", "test generation"),
+    connector="claude2",
+)
+INTEGRATOR = AgentSpec(
+    name="integrator",
+    title="Integrator",
+    priority=4,
+    base_seconds=90,
+    skills=("CI/CD", "monitoring", "environment setup"),
+    connector="claude",
+)
+REASONER = AgentSpec(
+    name="reasoner",
+    title="Reasoner",
+    priority=7,
+    base_seconds=90,
+    skills=("algorithm optimization", "complexity analysis", "bottlenecks"),
+    connector="deepseek",
+)
+
 AGENTS: Mapping[str, AgentSpec] = {
-    agent.name: agent for agent in (MODELS, API, REALTIME, QUALITY, TEST, INTEGRATION)
+    agent.name: agent
+    for agent in (
+        *(MODELS, API, REALTIME, QUALITY, TEST, INTEGRATION),
+        *(ANALYST, IMPLEMENTER, VALIDATOR, INTEGRATOR, REASONER),
+    )
 }

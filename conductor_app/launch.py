@@ -80,6 +80,7 @@ def prepare(tx: Transaction, order: Order, settings: Settings) -> Launch:
 def choose(workflow: Workflow, order: Order, settings: Settings) -> Choice:
     """Inputs and last phase of an order for this workflow, checked. Raises InvalidInput."""
     inputs = workflow.parse_inputs(_written(order.inputs))
+    workflow.require_fit(inputs)
     used = _connectors(workflow, order.connector, settings.default_connector)
     recorded = last_recorded_phase(workflow, catalog.AGENTS, settings.recordings or BUILT_IN)
     target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)

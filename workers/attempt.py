@@ -21,7 +21,7 @@ from conductor_app.domain.outcome import (
     Usage,
 )
 from conductor_app.domain.states import Verdict
-from conductor_app.domain.workflow import FileCheck, TaskSpec, render
+from conductor_app.domain.workflow import FileCheck, TaskSpec, given_checks, render
 from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
@@ -98,6 +98,7 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
     artifacts = process.conductor.settings.places.artifacts / claim.execution_id / claim.attempt_id
     spec = claim.workflow.task(claim.task_key)
     attempt = _Attempt(process, claim, held, spec, artifacts)
+    spec = spec.model_copy(update={"checks": given_checks(spec.checks, claim.inputs)})
     outcome = _ended(attempt)
     level = str(process.sandbox.level) if attempt.context is not None else None
     if isinstance(outcome, Succeeded | Failed):

@@ -19,7 +19,7 @@ from conductor_app.domain.outcome import (
     RolledBack,
     Unreadable,
 )
-from conductor_app.domain.workflow import Check, FileCheck, PythonCheck
+from conductor_app.domain.workflow import Check, FileCheck, PythonCheck, given_checks
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
 from conductor_app.store import executions, jobs
@@ -83,7 +83,7 @@ def _asked(claim: Claim) -> list[_Asked]:
     if "milestone" in claim.payload:
         key = claim.payload["milestone"]
         spec = claim.workflow.milestone(key)
-        specs: list[Check] = list(spec.checks)
+        specs: list[Check] = list(given_checks(spec.checks, claim.inputs))
         if spec.function:
             specs.append(PythonCheck(kind="python", name=spec.name, function=spec.function))
         return [_Asked("milestone", key, each) for each in specs]
@@ -93,9 +93,11 @@ def _asked(claim: Claim) -> list[_Asked]:
         FileCheck(kind="file", name=f"Artifact {path}", path=path)
         for path in phase.artifacts.required
     ]
+    criteria = given_checks(phase.exit_criteria, claim.inputs)
+    tests = given_checks(phase.tests, claim.inputs)
     return [
-        *(_Asked("exit", subject, each) for each in (*artifacts, *phase.exit_criteria)),
-        *(_Asked("test", subject, each) for each in phase.tests),
+        *(_Asked("exit", subject, each) for each in (*artifacts, *criteria)),
+        *(_Asked("test", subject, each) for each in tests),
     ]
 
 

@@ -19,9 +19,10 @@ from conductor_app.domain.workflow_checks import (
     SqlCheck,
     SqlExpectation,
 )
+from conductor_app.domain.workflow_given import given_checks
 from conductor_app.domain.workflow_inputs import InputSpec, render
 from conductor_app.domain.workflow_plan import PlannedTask
-from conductor_app.domain.workflow_problems import Problem, Surroundings
+from conductor_app.domain.workflow_problems import Problem, Surroundings, check_lists
 from conductor_app.domain.workflow_template import (
     FAILURE_KINDS,
     RETRYABLE,
@@ -72,6 +73,7 @@ __all__ = [
     "Template",
     "Wanted",
     "Workflow",
+    "given_checks",
     "render",
 ]
 
@@ -112,6 +114,11 @@ class Workflow(Template):
     def parse_inputs(self, given: Mapping[str, str]) -> dict[str, Any]:
         """A typed value for every declared input; raises InvalidInput with all problems."""
         return workflow_inputs.parse_inputs(self.inputs, given)
+
+    def require_fit(self, inputs: Mapping[str, Any]) -> None:
+        """Raises InvalidInput when these inputs, filled in, make a check invalid."""
+        for *_, checks in check_lists(self):
+            given_checks(checks, inputs)
 
     def problems(
         self,

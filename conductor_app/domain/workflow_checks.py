@@ -79,13 +79,18 @@ Status = Annotated[int, Field(ge=100, le=599)]
 
 
 class BaseCheck(Model):
-    """What all checks have: `requires` names programs, `task` the task to reopen on failure."""
+    """What all checks have.
+
+    `requires` names programs, `task` the task to reopen on failure, `when` an input without which
+    there is no such check.
+    """
 
     name: Text
     optional: bool = False
     requires: tuple[Text, ...] = ()
     service: str | None = None
     task: str | None = None
+    when: str | None = None
     timeout: Seconds = 60
 
 
@@ -186,9 +191,10 @@ class LoadCheck(BaseCheck):
 
 
 class RubricCheck(BaseCheck):
-    """Criteria that a model judges; read here, not performed yet."""
+    """Criteria by which an agent reviews what was changed; its connector must be a model's."""
 
     kind: Literal["rubric"] = "rubric"
+    agent: Slug = "validator"
     criteria: Annotated[tuple[Text, ...], Field(min_length=1)]
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.8
 

@@ -109,6 +109,7 @@ def milestone_names(template: Template, around: Surroundings) -> Iterator[Proble
 
 def check_names(template: Template, around: Surroundings) -> Iterator[Problem]:
     keys = {key for *_, key in tasks(template)}
+    available = agents(template, around.agents)
     for loc, phase, check in checks(template):
         if check.service is not None and check.service not in template.services:
             yield unknown("service", check.service, template.services, (*loc, "service"))
@@ -117,8 +118,8 @@ def check_names(template: Template, around: Surroundings) -> Iterator[Problem]:
             yield unknown("task", check.task, known, (*loc, "task"))
         if isinstance(check, PythonCheck) and ":" not in check.function:
             yield from registered("function", check.function, around.functions, *loc, "function")
-        if isinstance(check, RubricCheck):
-            yield warning(f"rubric `{check.name}` is read but not performed yet", *loc)
+        if isinstance(check, RubricCheck) and check.agent not in available:
+            yield unknown("agent", check.agent, available, (*loc, "agent"))
 
 
 def hooks(template: Template, around: Surroundings) -> Iterator[Problem]:
@@ -149,6 +150,11 @@ def inputs(template: Template, around: Surroundings) -> Iterator[Problem]:
             used.add(name)
             if name not in template.inputs:
                 yield unknown("input", name, template.inputs, loc)
+    for where, _, check in checks(template):
+        if check.when is not None:
+            used.add(check.when)
+            if check.when not in template.inputs:
+                yield unknown("input", check.when, template.inputs, (*where, "when"))
     for name in template.inputs:
         if name not in used:
             yield warning(f"input `{name}` is never used", "inputs", name)

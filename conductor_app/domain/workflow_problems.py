@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from conductor_app.domain.spelling import closest
-from conductor_app.domain.workflow_checks import BaseCheck
+from conductor_app.domain.workflow_checks import Check
 from conductor_app.domain.workflow_plan import Agents, full_key
 from conductor_app.domain.workflow_template import MilestoneSpec, PhaseSpec, TaskSpec, Template
 
@@ -43,7 +43,7 @@ class PlacedTask(NamedTuple):
 class PlacedCheck(NamedTuple):
     loc: Loc
     phase: PhaseSpec
-    check: BaseCheck
+    check: Check
 
 
 def error(message: str, *loc: str | int) -> Problem:
@@ -83,7 +83,7 @@ def milestones(template: Template) -> Iterator[tuple[Loc, PhaseSpec, MilestoneSp
             yield ("phases", p, "milestones", m), phase, milestone
 
 
-def check_lists(template: Template) -> Iterator[tuple[Loc, PhaseSpec, Sequence[BaseCheck]]]:
+def check_lists(template: Template) -> Iterator[tuple[Loc, PhaseSpec, Sequence[Check]]]:
     for loc, phase, task, _ in tasks(template):
         yield (*loc, "checks"), phase, task.checks
     for loc, phase, milestone in milestones(template):

@@ -88,8 +88,9 @@ class Service(Model):
 class AgentSpec(Model):
     """An agent; in a template it overrides, field by field, the built-in one of the same name.
 
-    `multipliers` and `capabilities` are keyed by phase number; `function` names a BaseAgent
-    (`pkg.module:Class` or an entry point), without it the agent is driven by its connector.
+    `multipliers` and `capabilities` are keyed by phase number, `skills` are the capabilities in
+    every phase; `function` names a BaseAgent (`pkg.module:Class` or an entry point), without it the
+    agent is driven by its connector.
     """
 
     name: Slug
@@ -102,6 +103,7 @@ class AgentSpec(Model):
     connector: Slug | None = None
     # One of that connector's; a run with another connector uses that one's own model.
     model: Text | None = None
+    skills: tuple[str, ...] = ()
     concurrency: Concurrency | None = None
     function: Text | None = None
 
@@ -113,6 +115,10 @@ class AgentSpec(Model):
 # Above these sums of money stay exact in the database.
 Tokens = Annotated[int, Field(ge=0, le=10**15)]
 Usd = Annotated[Decimal, Field(ge=0, le=10**7)]
+
+    def abilities(self, phase: int) -> tuple[str, ...]:
+        """What it can do in this phase, in words."""
+        return (*self.skills, *self.capabilities.get(phase, ()))
 
 
 class TaskBudget(Model):

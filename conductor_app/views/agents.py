@@ -45,6 +45,7 @@ def _item(spec: AgentSpec) -> dict[str, Any]:
         "base_seconds": spec.base_seconds,
         "multipliers": {str(phase): factor for phase, factor in spec.multipliers.items()},
         "capabilities": {str(phase): list(each) for phase, each in spec.capabilities.items()},
+        "skills": list(spec.skills),
         "connector": spec.connector,
         "concurrency": spec.concurrency,
         "function": spec.function,

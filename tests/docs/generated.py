@@ -131,11 +131,12 @@ def agents() -> str:
             ", ".join(spec.depends_on) or "none",
             str(spec.priority),
             f"{spec.base_seconds:g}",
-            ", ".join(f"{phase}: {by:g}" for phase, by in spec.multipliers.items()),
+            ", ".join(f"{phase}: {by:g}" for phase, by in spec.multipliers.items()) or "none",
+            f"`{spec.connector}`" if spec.connector else "none",
         ]
         for spec in AGENTS.values()
     ]
-    head = ["Agent", "Depends on", "Priority", "Base seconds", "Multiplier by phase"]
+    head = ["Agent", "Depends on", "Priority", "Base seconds", "Multiplier by phase", "Connector"]
     return table(head, rows)
 
 

@@ -1,4 +1,4 @@
-"""The built-in agents are those of document 000."""
+"""The built-in agents are those of documents 000 and 002."""
 
 import pytest
 
@@ -16,8 +16,26 @@ DOCUMENT = {
 }
 
 
-def test_there_are_the_six() -> None:
-    assert set(AGENTS) == set(DOCUMENT)
+# name: the first of its skills, its connector
+ROLES = {
+    "analyst": ("requirements analysis", "claude"),
+    "implementer": ("API development", "claude"),
+    "validator": ("code review", "claude2"),
+    "integrator": ("CI/CD", "claude"),
+    "reasoner": ("algorithm optimization", "deepseek"),
+}
+
+
+def test_there_are_the_six_and_the_five_roles() -> None:
+    assert set(AGENTS) == {*DOCUMENT, *ROLES}
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_can_do_the_same_in_every_phase(name: str) -> None:
+    agent = AGENTS[name]
+    assert (agent.skills[0], agent.connector) == ROLES[name]
+    assert agent.abilities(0) == agent.abilities(7) == agent.skills
+    assert len(agent.skills) == 3
 
 
 @pytest.mark.parametrize("name", DOCUMENT)

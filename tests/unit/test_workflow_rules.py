@@ -141,9 +141,23 @@ def test_checks_refer_to_services_and_tasks_that_exist() -> None:
     ]
 
 
-def test_a_rubric_is_announced_as_not_performed() -> None:
+def test_a_rubric_is_judged_by_an_agent_that_exists() -> None:
     check = {"name": "c", "kind": "rubric", "criteria": ["good"]}
-    assert only(workflow(phase(0, task("a", checks=[check])))).severity == "warning"
+    assert found(workflow(phase(0, task("a", checks=[check])))) == []
+    problem = only(workflow(phase(0, task("a", checks=[{**check, "agent": "validater"}]))))
+    assert (problem.loc[-1], problem.suggestion) == ("agent", "validator")
+
+
+def test_a_check_waits_for_an_input_that_exists() -> None:
+    check = {"name": "c", "kind": "command", "run": "true", "when": "thorough"}
+    inputs = {"thorough": {"type": "boolean", "default": False}}
+    assert found(workflow(phase(0, task("a", checks=[check])), inputs=inputs)) == []
+    check["when"] = "thorouh"
+    [unknown, unused] = workflow(phase(0, task("a", checks=[check])), inputs=inputs).problems(
+        AGENTS
+    )
+    assert (unknown.loc[-1], unknown.suggestion) == ("when", "thorough")
+    assert unused.loc == ("inputs", "thorough")
 
 
 def test_functions_and_hooks_that_are_not_registered_are_warned_about() -> None:

@@ -30,7 +30,7 @@ class ConnectorAgent(BaseAgent):
         return connector.execute(prompt.text, context)
 
     def get_capabilities(self, phase: int) -> list[str]:
-        return list(self._spec.capabilities.get(phase, ()))
+        return list(self._spec.abilities(phase))
 
     def estimate_task_duration(self, task: AgentTask) -> float:
         return self._spec.seconds(task.phase) * 1000
