@@ -97,8 +97,8 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
     """Do the task once; None when it was stopped: drained, or lost (it may have been cancelled)."""
     artifacts = process.conductor.settings.places.artifacts / claim.execution_id / claim.attempt_id
     spec = claim.workflow.task(claim.task_key)
-    attempt = _Attempt(process, claim, held, spec, artifacts)
     spec = spec.model_copy(update={"checks": given_checks(spec.checks, claim.inputs)})
+    attempt = _Attempt(process, claim, held, spec, artifacts)
     outcome = _ended(attempt)
     level = str(process.sandbox.level) if attempt.context is not None else None
     if isinstance(outcome, Succeeded | Failed):
