@@ -100,10 +100,10 @@ class AgentSpec(Model):
     base_seconds: Annotated[float, Field(gt=0)] = 30
     multipliers: dict[int, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     capabilities: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    skills: tuple[str, ...] = ()
     connector: Slug | None = None
     # One of that connector's; a run with another connector uses that one's own model.
     model: Text | None = None
-    skills: tuple[str, ...] = ()
     concurrency: Concurrency | None = None
     function: Text | None = None
 
@@ -111,14 +111,14 @@ class AgentSpec(Model):
         """How long a task of this phase is expected to take."""
         return self.base_seconds * self.multipliers.get(phase, 1.0)
 
+    def abilities(self, phase: int) -> tuple[str, ...]:
+        """What it can do in this phase, in words."""
+        return (*self.skills, *self.capabilities.get(phase, ()))
+
 
 # Above these sums of money stay exact in the database.
 Tokens = Annotated[int, Field(ge=0, le=10**15)]
 Usd = Annotated[Decimal, Field(ge=0, le=10**7)]
-
-    def abilities(self, phase: int) -> tuple[str, ...]:
-        """What it can do in this phase, in words."""
-        return (*self.skills, *self.capabilities.get(phase, ()))
 
 
 class TaskBudget(Model):
