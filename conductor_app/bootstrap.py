@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from conductor_app.domain.budget import Caps, Daily, nano_usd
 from conductor_app.engine.sweep import Timing
 from conductor_app.queue import CeleryQueue, Queue
 from conductor_app.settings import Settings
@@ -36,6 +37,16 @@ class Conductor:
             tick=int(self.settings.tick_seconds * 1000),
             lease=self.lease_ms,
             hint_lost=int(self.settings.hint_lost_seconds * 1000),
+        )
+
+    @property
+    def daily(self) -> Daily:
+        """What the installation may spend in a day."""
+        chosen = self.settings
+        return Daily(
+            Caps(chosen.daily_tokens, nano_usd(chosen.daily_usd)),
+            chosen.alert_percent,
+            chosen.emergency_tokens,
         )
 
     @property

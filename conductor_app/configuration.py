@@ -12,7 +12,7 @@ from conductor_app.domain.spelling import closest
 from conductor_app.errors import InvalidSettings
 
 FILE_NAME = "conductor.yml"
-SECTIONS = ("connectors",)
+SECTIONS = ("connectors", "prices")
 
 
 def section(home: Path, name: str) -> dict[str, Any]:

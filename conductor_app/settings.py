@@ -1,6 +1,7 @@
 """Settings: one frozen, typed object, read from the environment, with the addresses it implies."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -108,6 +109,18 @@ class Settings(BaseSettings):
     )
     connector: str | None = Field(
         default=None, description="Connector of agents that name none; unset: replay"
+    )
+    daily_tokens: int = Field(
+        default=1_000_000, ge=0, le=10**15, description="Tokens that may be used in a day (UTC)"
+    )
+    daily_usd: Decimal = Field(
+        default=Decimal(500), ge=0, le=10**7, description="USD that may be spent in a day (UTC)"
+    )
+    alert_percent: int = Field(
+        default=80, ge=1, le=100, description="From this share of a day's budget an alert is given"
+    )
+    emergency_tokens: int = Field(
+        default=100_000, ge=0, le=10**15, description="Tokens that a person may add to a day's"
     )
     live_calls: bool = Field(
         default=True, description="false: no model is called but on this machine, as in tests"

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from conductor_app import logs
+from conductor_app import logs, prices
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Outcome, Released
 from conductor_app.engine.claim import Claim, decline
 from conductor_app.engine.report import Answer, Report
 from conductor_app.ids import new_id
+from conductor_app.prices import Prices
 from conductor_app.store import workers as worker_rows
 from workers import attempt, crash, system_jobs
 from workers.agents.registry import AgentRegistry
@@ -42,6 +43,11 @@ class WorkerProcess:
     def sandbox(self) -> Sandbox:
         """How commands are confined here; raises SandboxUnavailable."""
         return Sandbox.detect(self.conductor.settings.sandbox)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What models cost; raises InvalidSettings."""
+        return prices.load(self.conductor.settings.home)
 
     def carry_out(self, job_id: str, links: Sequence[str] = ()) -> Sequence[str]:
         """Do a job if it is there to be done, and of its chain's `links` those that follow at once.

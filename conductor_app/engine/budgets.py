@@ -187,9 +187,9 @@ def _need_permission(tx: Transaction, spender: Spender, place: Place, daily: Dai
     elif row.unknown_price_by is not None:
         return
     raise PriceUnknown(
-        f"Nobody knows what {spender.model} of {spender.provider} costs, so nothing of it can be "
-        "reserved. Way out: give its price in CONDUCTOR_PRICES and `conductor start`, or let this "
-        "execution go on without: "
+        f"Nobody knows what {spender.model} of {spender.provider} costs, so nothing can be "
+        "reserved for it. Way out: give its price in conductor.yml (`prices`) and `conductor "
+        "start`, or let this execution go on without one: "
         f'`conductor budget allow-unknown-price {spender.execution_id} --reason "..."`.'
     )
 

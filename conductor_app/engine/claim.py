@@ -41,6 +41,7 @@ class Claim:
     files: bool = False
     failures: int = 0
     notes: tuple[dict[str, Any], ...] = ()
+    project_id: str = ""
 
 
 def claim(
@@ -104,6 +105,7 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution) -> Claim:
         "uses_git": execution.uses_git,
         "connector": execution.connector,
         "phase": execution.current_phase,
+        "project_id": execution.project_id,
     }
     if job.kind != "attempt":
         return Claim(**common)

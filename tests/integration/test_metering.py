@@ -1,0 +1,163 @@
+"""The meter of an attempt: calls are paid for, whatever becomes of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from conductor_app.bootstrap import Conductor
+from conductor_app.domain.budget import of_execution
+from conductor_app.engine.claim import Claim
+from conductor_app.prices import Prices, Rates
+from conductor_app.settings import Settings
+from conductor_app.store.tables import budgets, reservations, usage
+from tests.fakes.engine import Engine, engine_on, phase, task, workflow
+from tests.fakes.worker import DIES, Dies
+from workers.connectors.base import Usage
+from workers.failures import AttemptFailed, FailureKind
+from workers.metering import Meter
+
+# One nano-USD for a token in, two for one out.
+PRICES = Prices({"p/m": Rates.model_validate({"input": "0.001", "output": "0.002"})})
+CALL = ("claude", "p", "m")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    with engine_on(database_url) as engine:
+        yield engine
+
+
+def metered(engine: Engine, home: Path, **settings: Any) -> Meter:
+    """The meter of an attempt of an execution that may use 1000 tokens."""
+    taken: list[Claim] = []
+
+    def keep(claim: Claim) -> Dies:
+        taken.append(claim)
+        return DIES
+
+    engine.start(workflow(phase(task("a")), budget={"tokens": 1000}))
+    engine.run(outcomes={"0/a": [keep]})
+    conductor = Conductor(Settings.load(home, **settings), engine.database, engine.queue)
+    return Meter(conductor, PRICES, taken[0])
+
+
+def of(engine: Engine) -> tuple[int, int, int, int]:
+    """Tokens and money spent, tokens and money reserved, of the execution."""
+    execution = engine.rows(select(reservations.c.execution_id))[0].execution_id
+    row = engine.rows(select(budgets).where(budgets.c.id == of_execution(execution)))[0]
+    return row.tokens_spent, row.nano_usd_spent, row.tokens_reserved, row.nano_usd_reserved
+
+
+def test_a_call_is_reserved_at_its_worst_and_settled_at_its_price(
+    engine: Engine, home: Path
+) -> None:
+    meter = metered(engine, home)
+    with meter.call(*CALL, 100, 50) as call:
+        assert of(engine) == (0, 0, 150, 200)
+        assert call.settle(Usage(80, 10), "req-1").cost_nano_usd == 100
+    assert of(engine) == (90, 100, 0, 0)
+    row = engine.rows(select(usage))[0]
+    assert (row.agent, row.connector, row.provider, row.model) == ("models", "claude", "p", "m")
+    assert (row.input_tokens, row.output_tokens, row.request_id) == (80, 10, "req-1")
+
+
+def test_a_call_that_says_nothing_is_paid_in_full(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    with pytest.raises(ConnectionError), meter.call(*CALL, 100, 50):
+        raise ConnectionError("cut")
+    assert of(engine) == (150, 200, 0, 0)
+
+
+def test_a_call_that_was_refused_costs_nothing(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    with meter.call(*CALL, 100, 50) as call:
+        call.nothing_spent()
+    assert of(engine) == (0, 0, 0, 0)
+    assert engine.rows(select(usage)) == []
+
+
+def test_while_others_hold_the_rest_it_waits(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    with meter.call(*CALL, 800, 100) as call:
+        with pytest.raises(AttemptFailed) as failed, meter.call(*CALL, 80, 50):
+            pytest.fail("it was not covered")
+        call.settle(Usage(10, 10))
+    assert failed.value.kind == FailureKind.BUDGET_EXHAUSTED
+    assert failed.value.retryable
+    assert failed.value.retry_after
+    with meter.call(*CALL, 80, 50) as call:
+        call.settle(Usage(10, 10))
+
+
+def test_what_no_waiting_covers_says_the_way_out(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    with (
+        pytest.raises(
+            AttemptFailed, match=r"1,000 of 1,000 tokens are left.*conductor budget raise"
+        ),
+        meter.call(*CALL, 800, 300),
+    ):
+        pytest.fail("it was not covered")
+    with pytest.raises(AttemptFailed) as failed, meter.call(*CALL, 800, 300):
+        pytest.fail("it was not covered")
+    assert (failed.value.kind, failed.value.retryable) == (FailureKind.BUDGET_EXHAUSTED, False)
+
+
+def test_fewer_tokens_are_granted_where_these_make_sense(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    with meter.call(*CALL, 800, 300, least_output_tokens=100) as call:
+        assert call.max_output_tokens == 200
+        call.settle(Usage(800, 150))
+    with (
+        pytest.raises(AttemptFailed),
+        meter.call(*CALL, 10, 300, least_output_tokens=100),
+    ):
+        pytest.fail("50 are left")
+
+
+def test_fewer_tokens_also_where_money_is_short(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home, daily_usd="0.0000005")
+    with meter.call(*CALL, 100, 300, least_output_tokens=100) as call:
+        assert call.max_output_tokens == 200
+        call.settle(Usage(100, 200))
+    assert of(engine) == (300, 500, 0, 0)
+
+
+def test_a_model_without_a_price_needs_a_person(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    with pytest.raises(AttemptFailed, match="allow-unknown-price"), meter.call("x", "p", "n", 1, 1):
+        pytest.fail("nobody allowed it")
+    engine.change(budgets, budgets.c.kind == "execution", unknown_price_by="ann")
+    with meter.call("x", "p", "n", 1, 1) as call:
+        assert call.settle(Usage(1, 1)).cost_nano_usd == 0
+    assert engine.rows(select(usage))[0].nano_usd is None
+
+
+def test_what_a_program_says_afterwards_is_booked_even_beyond_the_cap(
+    engine: Engine, home: Path
+) -> None:
+    meter = metered(engine, home)
+    with meter.call(*CALL, 1, 0):
+        pass
+    assert meter.record(*CALL, Usage(2000, 0)).cost_nano_usd == 2000
+    assert meter.record(*CALL, Usage(1, 0, cost_nano_usd=7)).cost_nano_usd == 7
+    meter.record(*CALL, None)
+    assert of(engine)[0] == 2002
+    assert [row.basis for row in engine.rows(select(usage).order_by(usage.c.id))] == [
+        "assumed",
+        "reported",
+        "reported",
+        "unknown",
+    ]
+
+
+def test_the_alert_is_an_event(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    for _ in range(2):
+        with meter.call(*CALL, 450, 0):
+            pass
+    execution = engine.rows(select(reservations.c.execution_id))[0].execution_id
+    assert engine.events(execution).count("budget.alert") == 1

@@ -1,0 +1,306 @@
+"""The meter of an attempt: what its calls may cost is reserved before, and settled after."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy.exc import DBAPIError
+
+from conductor_app import logs
+from conductor_app.bootstrap import Conductor
+from conductor_app.domain.budget import Account, Amount, Basis, Left, Refused, Scope, usd
+from conductor_app.engine import budgets
+from conductor_app.engine.budgets import AttemptEnded, PriceUnknown, Reserved
+from conductor_app.engine.claim import Claim
+from conductor_app.errors import Unreachable
+from conductor_app.prices import Prices, Tokens, date_of
+from conductor_app.store.budgets import Spender, Used
+from conductor_app.store.database import Transaction
+from workers.connectors.base import Usage
+from workers.failures import AttemptFailed, FailureKind
+
+# How long to wait for what others have reserved, in seconds: about a call's length.
+WAIT = 2.0
+_NAMES = {
+    Scope.INSTALLATION_DAY: "today's budget of the installation",
+    Scope.PROJECT_DAY: "today's budget of the project",
+    Scope.EXECUTION: "the budget of the execution",
+    Scope.TASK: "the budget of the task",
+}
+
+
+class Call:
+    """A call whose worst case is reserved, until it is settled or found to have cost nothing."""
+
+    def __init__(
+        self, meter: "Meter", spender: Spender, reserved: Reserved, terms: "Terms"
+    ) -> None:
+        self._meter = meter
+        self._spender = spender
+        self._reserved = reserved
+        self._terms = terms
+        self.open = True
+
+    @property
+    def max_output_tokens(self) -> int:
+        """What the model may say at most; less than asked for where the budgets are nearly used."""
+        return self._terms.output
+
+    def settle(self, usage: Usage, request_id: str | None = None) -> Usage:
+        """Book what it took; the usage with its price, in `cost_nano_usd`."""
+        self.open = False
+        return self._meter.book(self._spender, self._reserved, self._terms, usage, request_id)
+
+    def nothing_spent(self) -> None:
+        """It was refused before it used a token."""
+        if self.open:
+            self.open = False
+            self._meter.release(self._reserved)
+
+
+class Terms:
+    """What a call may take: tokens in and out, priced at one moment (ms)."""
+
+    def __init__(self, prices: Prices, spender: Spender, input: int, output: int) -> None:
+        self._prices = prices
+        self._spender = spender
+        self.input = input
+        self.output = output
+        self.at = time.time_ns() // 1_000_000
+
+    @property
+    def worst(self) -> int | None:
+        """In nano-USD; None is unknown."""
+        who = self._spender
+        return self._prices.worst(who.provider, who.model, self.input, self.output, self.at)
+
+    def of(self, usage: Usage) -> int | None:
+        tokens = Tokens(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_tokens,
+        )
+        return self._prices.nano_usd(self._spender.provider, self._spender.model, tokens, self.at)
+
+    def within(self, left: Left, least: int) -> "Terms | None":
+        """The same with fewer tokens out, at least so many, so that what is left covers it."""
+        output = self.output
+        if left.tokens is not None:
+            output = min(output, left.tokens - self.input)
+        if left.nano_usd is not None and (worst := self.worst):
+            bare = self._with(0).worst or 0
+            each = (worst - bare) / max(1, self.output)
+            if worst > left.nano_usd and each:
+                output = min(output, int((left.nano_usd - bare) / each))
+        if not least <= output < self.output:
+            return None
+        return self._with(output)
+
+    def _with(self, output: int) -> "Terms":
+        return Terms(self._prices, self._spender, self.input, output)
+
+
+class Meter:
+    """What an attempt spends goes through here."""
+
+    def __init__(self, conductor: Conductor, prices: Prices, claim: Claim) -> None:
+        self._conductor = conductor
+        self._prices = prices
+        self._claim = claim
+
+    @contextmanager
+    def call(
+        self,
+        connector: str,
+        provider: str,
+        model: str,
+        input_bound: int,
+        max_output_tokens: int,
+        *,
+        least_output_tokens: int | None = None,
+    ) -> Iterator[Call]:
+        """A call of at most so many tokens in and out; left without a word it cost all of that.
+
+        With `least_output_tokens` it may be granted fewer (`Call.max_output_tokens`), so many at
+        least. Raises AttemptFailed of kind BUDGET_EXHAUSTED, with `retry_after` where waiting for
+        other calls to be settled is all it takes, before anything was spent.
+        """
+        spender = self._spender(connector, provider, model)
+        terms = Terms(self._prices, spender, input_bound, max_output_tokens)
+        reserved = self._reserve(spender, terms)
+        if isinstance(reserved, Refused) and not reserved.wait and least_output_tokens is not None:
+            fewer = terms.within(reserved.left, min(least_output_tokens, max_output_tokens))
+            if fewer is not None:
+                terms = fewer
+                reserved = self._reserve(spender, terms)
+        if isinstance(reserved, Refused):
+            raise _exhausted(
+                reserved, Amount(terms.input + terms.output, terms.worst or 0), spender
+            )
+        call = Call(self, spender, reserved, terms)
+        try:
+            yield call
+        finally:
+            if call.open:
+                call.open = False
+                self._assume_the_worst(reserved)
+
+    def price(self, provider: str, model: str, usage: Usage) -> int | None:
+        """In nano-USD, as of now; None is unknown."""
+        return Terms(self._prices, self._spender("", provider, model), 0, 0).of(usage)
+
+    def record(
+        self,
+        connector: str,
+        provider: str,
+        model: str,
+        usage: Usage | None,
+        request_id: str | None = None,
+    ) -> Usage:
+        """Book what a program has spent that could not be asked before; None: it does not say.
+
+        A price that the usage brings along is taken, else it is priced from its tokens.
+        """
+        spender = self._spender(connector, provider, model)
+        if usage is None:
+            used = Used(0, None, Basis.UNKNOWN)
+        else:
+            terms = Terms(self._prices, spender, 0, 0)
+            own = usage.cost_nano_usd or terms.of(usage)
+            used = _used(usage, own, Basis.REPORTED, terms.at, request_id)
+        daily = self._conductor.daily
+        with self._transaction() as tx:
+            due = budgets.record(tx, spender, used, daily)
+        self._alert(due)
+        return replace(usage or Usage(), cost_nano_usd=used.nano_usd or 0)
+
+    def book(
+        self,
+        spender: Spender,
+        reserved: Reserved,
+        terms: Terms,
+        usage: Usage,
+        request_id: str | None,
+    ) -> Usage:
+        """Settle a call at what it reports; a price that can't be told is the worst case's."""
+        own = terms.of(usage)
+        if own is None and terms.worst is not None:
+            own = reserved.worst.nano_usd
+        used = _used(usage, own, Basis.REPORTED, terms.at, request_id)
+        with self._transaction() as tx:
+            due = budgets.settle(tx, reserved.id, used)
+        self._alert(due)
+        return replace(usage, cost_nano_usd=own or 0)
+
+    def release(self, reserved: Reserved) -> None:
+        with self._transaction() as tx:
+            budgets.release(tx, reserved.id)
+
+    def _reserve(self, spender: Spender, terms: Terms) -> Reserved | Refused:
+        money = terms.worst
+        worst = Amount(terms.input + terms.output, money or 0)
+        try:
+            with self._transaction() as tx:
+                return budgets.reserve(
+                    tx, spender, worst, self._conductor.daily, priced=money is not None
+                )
+        except AttemptEnded as ended:
+            raise AttemptFailed(FailureKind.CANCELLED, ended.message, unspent=True) from None
+        except PriceUnknown as unknown:
+            raise AttemptFailed(
+                FailureKind.BUDGET_EXHAUSTED, unknown.message, retryable=False, unspent=True
+            ) from None
+
+    def _assume_the_worst(self, reserved: Reserved) -> None:
+        try:
+            with self._transaction() as tx:
+                due = budgets.settle(tx, reserved.id, None)
+            self._alert(due)
+        except Unreachable as problem:
+            # The call's own end matters more; the attempt's end settles it as well.
+            logs.warning("usage_unknown", attempt=self._claim.attempt_id, error=problem)
+
+    def _alert(self, due: list[str]) -> None:
+        if due:
+            with self._transaction() as tx:
+                budgets.alert(tx, self._claim.execution_id, due)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        try:
+            with self._conductor.transaction() as tx:
+                yield tx
+        except DBAPIError as problem:
+            raise Unreachable(
+                "The database did not answer while a call was being accounted for; what it may "
+                "have cost stays reserved until its attempt has ended."
+            ) from problem
+
+    def _spender(self, connector: str, provider: str, model: str) -> Spender:
+        claim = self._claim
+        return Spender(
+            claim.project_id,
+            claim.execution_id,
+            claim.task_id,
+            claim.attempt_id,
+            claim.agent.name if claim.agent else "",
+            connector,
+            provider,
+            model,
+        )
+
+
+def _used(usage: Usage, own: int | None, basis: Basis, at: int, request_id: str | None) -> Used:
+    return Used(
+        usage.tokens,
+        own,
+        basis,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        date_of(at) if own is not None else None,
+        request_id,
+    )
+
+
+def _exhausted(refused: Refused, worst: Amount, spender: Spender) -> AttemptFailed:
+    name = _NAMES[refused.scope]
+    if refused.wait:
+        return AttemptFailed(
+            FailureKind.BUDGET_EXHAUSTED,
+            f"Other calls have reserved what is left of {name}; it waits until they are settled.",
+            retry_after=WAIT,
+            unspent=True,
+        )
+    return AttemptFailed(
+        FailureKind.BUDGET_EXHAUSTED,
+        f"{name[0].upper()}{name[1:]} does not cover the next call: it may take "
+        f"{worst.tokens:,} tokens and {usd(worst.nano_usd):.4f} USD, and {_left(refused.account)}. "
+        f"Way out: `conductor budget raise {_named(refused.scope, spender)}`, then it goes on.",
+        retryable=False,
+        unspent=True,
+    )
+
+
+def _left(account: Account) -> str:
+    left = account.left
+    words = []
+    if left.tokens is not None:
+        words.append(f"{left.tokens:,} of {account.caps.tokens:,} tokens are left")
+    if left.nano_usd is not None and account.caps.nano_usd is not None:
+        words.append(f"{usd(left.nano_usd):.4f} of {usd(account.caps.nano_usd)} USD are left")
+    return " and ".join(words)
+
+
+def _named(scope: Scope, spender: Spender) -> str:
+    """What the command calls the budget, with the caps that it can be given."""
+    names = {
+        Scope.INSTALLATION_DAY: "installation",
+        Scope.PROJECT_DAY: f"project:{spender.project_id}",
+        Scope.EXECUTION: f"execution:{spender.execution_id}",
+        Scope.TASK: f"task:{spender.task_id}",
+    }
+    return f"{names[scope]} --tokens N --usd X --reason WHY"
