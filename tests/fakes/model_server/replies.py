@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import jiter
+
 from tests.fakes.model_server.faults import Fault
 
 # Why a reply stops before the model was done.
@@ -26,11 +28,11 @@ class Call:
 
     @property
     def value(self) -> Any:
-        """The arguments where a protocol has them as JSON, not as text; broken ones are empty."""
+        """The arguments where a protocol has them as JSON: of cut ones the whole pairs."""
         if not isinstance(self.arguments, str):
             return self.arguments
         try:
-            return json.loads(self.arguments)
+            return jiter.from_json(self.arguments.encode(), partial_mode=True)
         except ValueError:
             return {}
 
