@@ -27,6 +27,10 @@ class FailureKind(StrEnum):
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
     SANDBOX_UNAVAILABLE = "SANDBOX_UNAVAILABLE"
     OUTPUT_MISSING = "OUTPUT_MISSING"
+    # Of coding-agent programs.
+    NOT_INSTALLED = "NOT_INSTALLED"
+    DENIED = "DENIED"
+    UNREADABLE = "UNREADABLE"
 
 
 class AttemptFailed(ConductorError):

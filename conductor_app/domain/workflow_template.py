@@ -36,6 +36,7 @@ RETRYABLE: tuple[str, ...] = (
     "OUTPUT_MISSING",
     "CONFLICT",
     "STUCK",
+    "UNREADABLE",
 )
 FAILURE_KINDS: tuple[str, ...] = (
     *RETRYABLE,
@@ -47,6 +48,8 @@ FAILURE_KINDS: tuple[str, ...] = (
     "BAD_REQUEST",
     "BUDGET_EXHAUSTED",
     "SANDBOX_UNAVAILABLE",
+    "NOT_INSTALLED",
+    "DENIED",
     "RECORDING_MISSING",
     "RECORDING_MISMATCH",
 )
@@ -105,6 +108,8 @@ class AgentSpec(Model):
     # One of that connector's; a run with another connector uses that one's own model.
     model: Text | None = None
     concurrency: Concurrency | None = None
+    # Hosts (`name` or `name:port`) that its commands may reach; none by itself.
+    network: tuple[Text, ...] = ()
     function: Text | None = None
 
     def seconds(self, phase: int) -> float:

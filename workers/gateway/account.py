@@ -17,8 +17,9 @@ from workers import artifacts
 from workers.connectors.base import Usage
 from workers.failures import AttemptFailed
 from workers.gateway.meter import CallMeter
-from workers.transcript import FILE_NAME
 
+# A line for each call of a model, in the attempt's artifacts.
+CALLS_FILE = "calls.jsonl"
 # Seconds: a provider may think for long before it says its first word.
 SILENCE = httpx2.Timeout(connect=10, read=300, write=60, pool=10)
 SETTLE_SECONDS = 5.0
@@ -54,7 +55,7 @@ class GatewayAccount:
         self.client = httpx2.Client(timeout=SILENCE, follow_redirects=False)
         self.failure: AttemptFailed | None = None
         self._upstreams = upstreams
-        self._transcript = folder / FILE_NAME
+        self._file = folder / CALLS_FILE
         self._spent = spent
         self._state = threading.Condition()
         self._calls = 0
@@ -77,12 +78,17 @@ class GatewayAccount:
                 self._calls -= open_now
                 self._state.notify_all()
 
+    def closed_within(self, seconds: float) -> bool:
+        """Waits so long; whether the attempt ended meanwhile."""
+        with self._state:
+            return self._state.wait_for(lambda: self._closed, seconds)
+
     def record(self, entry: Mapping[str, Any], usage: Usage | None) -> None:
-        """Keep a line of the call in the transcript, and count what it used."""
+        """Keep a line of the call, and count what it used."""
         with self._state:
             if usage is not None:
                 self._spent(usage)
-            artifacts.append(self._transcript, json.dumps({"type": "call", **entry}) + "\n")
+            artifacts.append(self._file, json.dumps(dict(entry)) + "\n")
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
         """Told by the client of what it does; keeps the connections, to be able to cut them."""
@@ -95,6 +101,7 @@ class GatewayAccount:
         """No more calls; those under way are cut, and have been accounted for when this returns."""
         with self._state:
             self._closed = True
+            self._state.notify_all()
             for connection in self._sockets:
                 with suppress(OSError):
                     connection.shutdown(SHUT_RDWR)

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 import httpx2
@@ -20,6 +20,10 @@ from workers.gateway.usage import UsageReader
 # Of the program's request only these go on; its token and whatever else it says stay here.
 _REQUEST_HEADERS = ("accept", "anthropic-version", "anthropic-beta", "openai-beta", "user-agent")
 _RESPONSE_HEADERS = ("content-type", "request-id", "x-request-id", "retry-after", "x-should-retry")
+# An answer with less room than this is of no use to a program.
+LEAST_OUTPUT_TOKENS = 1_000
+# Seconds for which a call waits for others to be settled; then the program is told to come back.
+PATIENCE = 60.0
 _SPEND_LIMITS = ("spend_limit", "ramp_limit", "insufficient_quota", "billing")
 
 
@@ -61,13 +65,12 @@ class Forwarder:
         most = self._protocol.bound_output(body)
         model = body["model"]
         bound = len(json.dumps(body, ensure_ascii=False).encode())
-        upstream = self._upstream
         entry: dict[str, Any] = {"protocol": self._protocol.name, "model": model}
         usage: Usage | None = None
         try:
-            with self._account.meter.call(
-                upstream.connector, upstream.provider, model, bound, most
-            ) as metered:
+            with ExitStack() as stack:
+                metered = self._reserved(stack, model, bound, most)
+                body[self._protocol.output_limit] = metered.max_output_tokens
                 usage = self._metered(body, answerer, metered, entry)
         except AttemptFailed as failure:
             self._account.failure = failure
@@ -77,6 +80,28 @@ class Forwarder:
             entry |= {"usage": vars(usage) if usage else None}
             entry["seconds"] = round(time.monotonic() - began, 3)
             self._account.record(entry, usage)
+
+    def _reserved(self, stack: ExitStack, model: str, bound: int, most: int) -> MeteredCall:
+        """Waits, within reason, while other calls have reserved what is left."""
+        patient_until = time.monotonic() + PATIENCE
+        to = self._upstream
+        while True:
+            call = self._account.meter.call(
+                to.connector,
+                to.provider,
+                model,
+                bound,
+                most,
+                least_output_tokens=LEAST_OUTPUT_TOKENS,
+            )
+            try:
+                return stack.enter_context(call)
+            except AttemptFailed as refused:
+                wait = refused.retry_after
+                if wait is None or time.monotonic() + wait > patient_until:
+                    raise
+                if self._account.closed_within(wait):
+                    raise
 
     def _metered(
         self, body: Json, answerer: Answerer, metered: MeteredCall, entry: dict[str, Any]
@@ -96,7 +121,11 @@ class Forwarder:
                 _pass_on(response, answerer, reader)
             finally:
                 # The program may have gone away while the last piece was on its way to it.
-                priced = metered.settle(reader.usage) if reader.usage is not None else None
+                priced = (
+                    metered.settle(reader.usage, entry["request_id"])
+                    if reader.usage is not None
+                    else None
+                )
             if priced is not None:
                 self._account.failure = None
             return priced

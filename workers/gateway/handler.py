@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
     _chunked = False
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent: the account's transcript has a line of every call."""
+        """Silent: the account keeps a line of every call."""
 
 
 class _Connection:

@@ -1,6 +1,8 @@
-"""What the gateway needs of an attempt's meter, as `workers.metering` has it."""
+"""What programs and the gateway need of an attempt's meter, as `workers.metering` has it."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from workers.connectors.base import Usage
@@ -9,7 +11,12 @@ from workers.connectors.base import Usage
 class MeteredCall(Protocol):
     """A call whose worst case is reserved; left without a word it counts as that."""
 
-    def settle(self, usage: Usage) -> Usage:
+    @property
+    def max_output_tokens(self) -> int:
+        """What the answer may have at most; less than asked for where budgets are nearly used."""
+        ...
+
+    def settle(self, usage: Usage, request_id: str | None = None) -> Usage:
         """Book what it took; the usage with its price."""
         ...
 
@@ -20,5 +27,47 @@ class CallMeter(Protocol):
     """Reserves in an attempt's budgets; raises AttemptFailed where they do not cover a call."""
 
     def call(
-        self, connector: str, provider: str, model: str, input_bound: int, max_output_tokens: int
+        self,
+        connector: str,
+        provider: str,
+        model: str,
+        input_bound: int,
+        max_output_tokens: int,
+        *,
+        least_output_tokens: int | None = None,
     ) -> AbstractContextManager[MeteredCall]: ...
+
+    def record(self, connector: str, provider: str, model: str, usage: Usage | None) -> Usage:
+        """Book what was spent without asking; None is not known. The usage with its price."""
+        ...
+
+
+class Unmetered:
+    """Where an attempt has no budget: everything is allowed, nothing is booked."""
+
+    @contextmanager
+    def call(
+        self,
+        connector: str,
+        provider: str,
+        model: str,
+        input_bound: int,
+        max_output_tokens: int,
+        *,
+        least_output_tokens: int | None = None,
+    ) -> Iterator[MeteredCall]:
+        yield _Free(max_output_tokens)
+
+    def record(self, connector: str, provider: str, model: str, usage: Usage | None) -> Usage:
+        return usage or Usage()
+
+
+@dataclass(frozen=True)
+class _Free:
+    max_output_tokens: int
+
+    def settle(self, usage: Usage, request_id: str | None = None) -> Usage:
+        return usage
+
+    def nothing_spent(self) -> None:
+        """Nothing was reserved."""

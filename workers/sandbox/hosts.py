@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from conductor_app.errors import InvalidInput
 
 HTTPS = 443
+EVERYWHERE = "*"
 
 
 class HostRefused(InvalidInput):

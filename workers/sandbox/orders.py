@@ -13,7 +13,6 @@ from workers.sandbox import hosts
 from workers.sandbox.model import CommandNotFound, Level, Limits, Order, SandboxUnavailable
 from workers.sandbox.surroundings import environment, system_files
 
-EVERYWHERE = "*"
 NO_SINGLE_HOSTS = (
     "bubblewrap can't let single hosts through. Use the sandbox level sandlock (Linux 6.12 or "
     'newer), or allow every host with `network: ["*"]`.'
@@ -49,7 +48,7 @@ def order(
     cwd = cwd.resolve()
     gateway = access.get("gateway")
     wanted = access.get("hosts", ())
-    anywhere = access.get("network", False) or EVERYWHERE in wanted
+    anywhere = access.get("network", False) or hosts.EVERYWHERE in wanted
     if wanted and not anywhere and level == Level.BUBBLEWRAP:
         raise SandboxUnavailable(NO_SINGLE_HOSTS)
     private = Path(tempfile.gettempdir()).resolve() / f"conductor-{uuid4().hex}"

@@ -27,6 +27,7 @@ def run_command(arguments: dict[str, Any], place: Workplace) -> Answer:
         env={**ENVIRONMENT, **(prepared.variables(place.sandbox.path) if prepared else {})},
         readable=[prepared.path] if prepared else [],
         cancelled=place.cancelled,
+        hosts=place.hosts,
     )
     if result.exit_code is not None:
         return Answer(result.output, ok=result.exit_code == 0, exit_code=result.exit_code)

@@ -1,7 +1,7 @@
 """What tools work on: the worktree, the sandbox, the time that is left, and how they answer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ class ToolFault(Exception):
 class Workplace:
     """One attempt's surroundings, as far as tools need them; `deadline` by `time.monotonic()`.
 
-    `environment` is what the project's `setup` prepared.
+    `environment` is what the project's `setup` prepared, `hosts` what commands may reach.
     """
 
     worktree: Path | None
@@ -26,6 +26,7 @@ class Workplace:
     cancelled: Callable[[], bool]
     deadline: float
     environment: Environment | None = None
+    hosts: Sequence[str] = ()
 
     @property
     def root(self) -> Path:

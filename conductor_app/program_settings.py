@@ -1,0 +1,120 @@
+"""Settings of the connectors that run programs: presets, conductor.yml, environment, agents."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from conductor_app import configuration
+from conductor_app.domain.workflow_checks import Model, Slug, Text
+from conductor_app.errors import InvalidSettings
+from conductor_app.programs import BY_CONNECTOR, DEFAULTS, ParserName, Program
+from conductor_app.settings import Settings
+
+# What a variable can say; lists and mappings are written in conductor.yml.
+_IN_ENVIRONMENT = ("program", "model", "permission_mode", "max_turns", "max_usd")
+UPSTREAMS = {"messages": "claude", "responses": "codex"}
+
+
+class ProgramChoices(Model):
+    """What may be chosen for a connector, and again for an agent; None is not chosen."""
+
+    program: Slug | None = Field(
+        default=None, description="A program that Conductor knows, or a name of your own"
+    )
+    argv: tuple[Text | tuple[Text, ...], ...] | None = Field(
+        default=None, description="The command line; words in a list are left out when not chosen"
+    )
+    parser: ParserName | None = Field(default=None, description="How its output is understood")
+    protocol: Literal["messages", "responses", "none"] | None = Field(
+        default=None, description="What it speaks to the model gateway; none: soft cap"
+    )
+    model: Text | None = Field(default=None, description="The model's id")
+    permission_mode: Text | None = Field(default=None, description="What it may do unasked")
+    max_turns: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Its own limit of turns"
+    )
+    max_usd: Annotated[Decimal, Field(gt=0)] | None = Field(
+        default=None, description="Its own limit of cost"
+    )
+    env: dict[str, str] | None = Field(default=None, description="Variables that it is given")
+    pass_env: tuple[Text, ...] | None = Field(
+        default=None, description="Variables of the worker that it is given"
+    )
+    hosts: tuple[Text, ...] | None = Field(default=None, description="Hosts that it may reach")
+    readable: tuple[Path, ...] | None = Field(
+        default=None, description="What it may read besides its own files"
+    )
+
+
+class ConnectorChoices(ProgramChoices):
+    """What may be chosen for a connector."""
+
+    agents: dict[Slug, ProgramChoices] = Field(default_factory=dict)
+
+
+class ProgramSettings:
+    """The programs of `command` and `acp`, as one process finds them."""
+
+    def __init__(self, choices: Mapping[str, ConnectorChoices]) -> None:
+        self._choices = choices
+
+    def of(self, connector: str, agent: str | None = None, model: str | None = None) -> Program:
+        """For an agent; `model` is what the workflow names. Raises InvalidSettings."""
+        chosen = self._choices.get(connector, ConnectorChoices())
+        values = _given(chosen) | ({"model": model} if model else {})
+        values |= _given(chosen.agents.get(agent or "", ProgramChoices()))
+        return _program(connector, values)
+
+
+def load(settings: Settings, environ: Mapping[str, str] | None = None) -> ProgramSettings:
+    """As conductor.yml and, above it, the environment have it. Raises InvalidSettings."""
+    written = configuration.section(settings.home, "connectors")
+    environ = os.environ if environ is None else environ
+    file = settings.home / configuration.FILE_NAME
+    choices = {}
+    for name in BY_CONNECTOR:
+        from_file = _validated(written.get(name) or {}, f"{file}, connectors.{name}")
+        prefix = f"CONDUCTOR_{name.upper()}_"
+        variables = {each: environ.get(prefix + each.upper()) for each in _IN_ENVIRONMENT}
+        given = {each: value for each, value in variables.items() if value}
+        choices[name] = from_file.model_copy(update=_given(_validated(given, f"{prefix}...")))
+    return ProgramSettings(choices)
+
+
+def _validated(values: Any, place: str) -> ConnectorChoices:
+    try:
+        return ConnectorChoices.model_validate(values)
+    except ValidationError as error:
+        known = tuple(ConnectorChoices.model_fields)
+        raise InvalidSettings(f"{place}: {configuration.sentence(error, known)}") from None
+
+
+def _program(connector: str, values: dict[str, Any]) -> Program:
+    name = values.pop("program", DEFAULTS[connector])
+    known = BY_CONNECTOR[connector]
+    preset = known.get(name)
+    if preset is None and "argv" not in values:
+        told = configuration.unknown("program", name, tuple(known))
+        raise InvalidSettings(
+            f"connectors.{connector}: {told} Or say how yours is started, with `argv`."
+        )
+    if "protocol" in values:
+        protocol = values.pop("protocol")
+        values["protocol"] = None if protocol == "none" else protocol
+        values["upstream"] = UPSTREAMS.get(protocol, "")
+    values = {each: value for each, value in values.items() if each != "agents"}
+    if preset is None:
+        return Program(name=name, **values)
+    if "env" in values:
+        values["env"] = {**preset.env, **values["env"]}
+    return replace(preset, **values)
+
+
+def _given(chosen: ProgramChoices) -> dict[str, Any]:
+    values = {name: getattr(chosen, name) for name in chosen.model_fields_set}
+    return {name: value for name, value in values.items() if value is not None}

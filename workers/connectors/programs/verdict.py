@@ -1,0 +1,154 @@
+"""How a program's attempt ended, in the words of attempts: every bad end has its kind."""
+
+from collections.abc import Callable
+
+from conductor_app.programs import Program
+from workers.connectors.programs.report import Report
+from workers.connectors.programs.start import missing
+from workers.failures import AttemptFailed, FailureKind
+from workers.sandbox import CommandResult
+
+# How much of a program's output a failure shows.
+TAIL = 2_000
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+_ITS_OWN_ADVICE = {
+    FailureKind.TOOL_LIMIT: "Make the task smaller, or raise `max_turns` in the settings.",
+    FailureKind.BUDGET_EXHAUSTED: "Raise `max_usd` in the settings, or make the task smaller.",
+    FailureKind.CREDENTIALS: "Correct the key that it uses.",
+    FailureKind.API_LIMIT: "It is tried again later.",
+    FailureKind.BAD_REQUEST: "Check the model's name in the settings.",
+}
+_LASTING = (FailureKind.CREDENTIALS, FailureKind.SPEND_LIMIT, FailureKind.BAD_REQUEST)
+
+
+def failure(
+    program: Program,
+    result: CommandResult,
+    report: Report,
+    gateway_failure: AttemptFailed | None,
+    changed: Callable[[], bool],
+) -> AttemptFailed | None:
+    """Why the attempt failed; None when it didn't, as far as the program itself can tell.
+
+    `gateway_failure` is why the model gateway's last call came to nothing: it knows better than
+    the program. `changed` says whether the program has changed any file.
+    """
+    return (
+        _ended_by_force(program, result, gateway_failure)
+        or _complained(program, result, report, gateway_failure)
+        or _ended_badly(program, result, report)
+        or _useless(program, result, report, changed)
+    )
+
+
+def _ended_by_force(
+    program: Program, result: CommandResult, gateway_failure: AttemptFailed | None
+) -> AttemptFailed | None:
+    name = program.name
+    if result.killed_by == "cancelled":
+        return AttemptFailed(FailureKind.CANCELLED, f"The task was cancelled while {name} worked.")
+    if result.timed_out:
+        if gateway_failure is not None:
+            return gateway_failure
+        return AttemptFailed(
+            FailureKind.TIMEOUT,
+            f"{name} was not done after {result.duration:.0f} s, the task's timeout, and was "
+            "ended. Give the task more time, or make it smaller.",
+            detail=_tail(result),
+        )
+    if result.killed_by is not None:
+        return AttemptFailed(
+            FailureKind.AGENT_ERROR,
+            f"{name} was ended by the sandbox: {result.killed_by}. Make the task smaller, or see "
+            "the output for what it started.",
+            detail=_tail(result),
+        )
+    return None
+
+
+def _complained(
+    program: Program,
+    result: CommandResult,
+    report: Report,
+    gateway_failure: AttemptFailed | None,
+) -> AttemptFailed | None:
+    failed = report.complaint is not None or result.exit_code != 0 or not report.ended
+    if failed and gateway_failure is not None:
+        return gateway_failure
+    if report.complaint is None:
+        return None
+    kind, said = report.complaint.kind, report.complaint.message
+    advice = _ITS_OWN_ADVICE.get(kind, "The attempt's log shows what it did.")
+    return AttemptFailed(
+        kind,
+        f"{program.name} ended with an error: {_short(said)} {advice}",
+        retryable=kind not in _LASTING,
+        detail=_tail(result),
+    )
+
+
+def _ended_badly(program: Program, result: CommandResult, report: Report) -> AttemptFailed | None:
+    if result.exit_code == NOT_FOUND:
+        return missing(program, result.argv[0])
+    if result.exit_code == NOT_EXECUTABLE:
+        return AttemptFailed(
+            FailureKind.NOT_INSTALLED,
+            f"{result.argv[0]} may not be executed. Give it the right to be, or install it again.",
+            retryable=False,
+            detail=_tail(result),
+        )
+    if result.exit_code != 0:
+        return AttemptFailed(
+            FailureKind.AGENT_ERROR,
+            f"{program.name} ended with exit code {result.exit_code}: "
+            f"{_last_line(result)} The attempt's log shows what it did.",
+            detail=_tail(result),
+        )
+    if not report.ended:
+        return AttemptFailed(
+            FailureKind.UNREADABLE,
+            f"{program.name} printed what can't be understood ({report.strange} lines) and never "
+            "said that it was done. Check that its version prints what the "
+            f"`{program.parser}` parser reads, or choose another `parser` in the settings.",
+            detail=_tail(result),
+        )
+    return None
+
+
+def _useless(
+    program: Program, result: CommandResult, report: Report, changed: Callable[[], bool]
+) -> AttemptFailed | None:
+    """Ended well, but with nothing to show for it."""
+    if not report.denied and report.summary.strip():
+        return None
+    if changed():
+        return None
+    if report.denied:
+        names = ", ".join(sorted(set(report.denied)))
+        return AttemptFailed(
+            FailureKind.DENIED,
+            f"{program.name} was not allowed to use {names}, and changed nothing. "
+            "Allow what it needs in its `argv`, or choose another `permission_mode`.",
+            retryable=False,
+            detail=_tail(result),
+        )
+    return AttemptFailed(
+        FailureKind.NO_RESULT,
+        f"{program.name} ended without a word and changed nothing. "
+        "Make the task's prompt clearer, or try another model.",
+        detail=_tail(result),
+    )
+
+
+def _tail(result: CommandResult) -> str:
+    return result.output[-TAIL:]
+
+
+def _last_line(result: CommandResult) -> str:
+    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
+    return _short(lines[-1]) if lines else "it printed nothing."
+
+
+def _short(said: str) -> str:
+    plain = " ".join(said.split())[:400]
+    return plain if plain.endswith((".", "!", "?")) else f"{plain}."
