@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from conductor_app import silence
 from conductor_app.domain.budget import Caps, Daily, nano_usd
 from conductor_app.engine.sweep import Timing
 from conductor_app.queue import CeleryQueue, Queue
@@ -126,10 +127,12 @@ def celery_settings(settings: Settings) -> dict[str, object]:
         "priority_steps": list(range(10)),
         "queue_order_strategy": "priority",
         "sep": ":",
-        # A connection that a black hole swallowed is noticed; a worker is never deaf for long.
-        "socket_timeout": 10,
-        "socket_connect_timeout": 5,
+        # A connection that a black hole swallowed is noticed; a worker is never deaf for long. The
+        # kernel looks after those that are idle, for each would cost its first user a timeout.
+        "socket_timeout": silence.CONNECT,
+        "socket_connect_timeout": silence.CONNECT,
         "socket_keepalive": not url.startswith("redis+socket"),
+        "socket_keepalive_options": silence.of_tcp(),
         "health_check_interval": 5,
         # Longer than any attempt: redelivery is the tick's business.
         "visibility_timeout": 7 * 24 * 3600,

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from conductor_app import silence
 from conductor_app.queue import Hint, Queue
 from conductor_app.store.deferring import DeferringConnection, DeferringCursor
 from conductor_app.store.prepared import Prepared
@@ -172,7 +173,7 @@ class Database:
                 connect_args={
                     "connection_factory": DeferringConnection,
                     "cursor_factory": DeferringCursor,
-                    "options": _PLANNING,
+                    **silence.of_postgresql(parsed, _PLANNING),
                 },
             )
 
