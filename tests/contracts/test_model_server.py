@@ -1,7 +1,7 @@
 """The model server speaks three protocols as the real SDKs expect them, and refuses as they do."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import anthropic
 import httpx2
@@ -193,7 +193,7 @@ def result(identifier: str) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": identifier, "content": "ok"}
 
 
-USE = {"type": "tool_use", "id": "toolu_0001_0", "name": "list_dir", "input": {}}
+USE: Mapping[str, Any] = {"type": "tool_use", "id": "toolu_0001_0", "name": "list_dir", "input": {}}
 CALLED = {"role": "assistant", "content": [USE]}
 TEXT = {"type": "text", "text": "well"}
 MARKED = {**TEXT, "cache_control": {"type": "ephemeral"}}
@@ -261,13 +261,14 @@ def test_deepseek_wants_its_thoughts_back(model_server: Space) -> None:
     client = gpt(model_server.add("it", says("", LOOK, thinking="Hm."), says("Done.")))
     choice = client.chat.completions.create(model=FLASH, messages=HELLO).choices[0]
     assert choice.message.model_extra == {"reasoning_content": "Hm."}
-    said: Any = choice.message.to_dict()
+    said: dict[str, Any] = choice.message.to_dict()
     answer: Any = {"role": "tool", "tool_call_id": said["tool_calls"][0]["id"], "content": "ok"}
     forgotten: Any = {name: said[name] for name in said if name != "reasoning_content"}
     with pytest.raises(openai.BadRequestError, match="reasoning_content"):
         client.chat.completions.create(model=FLASH, messages=[*HELLO, forgotten, answer])
     with pytest.raises(openai.BadRequestError, match="must be followed by tool messages"):
-        client.chat.completions.create(model=FLASH, messages=[*HELLO, said])
+        client.chat.completions.create(model=FLASH, messages=[*HELLO, cast(Any, said)])
+    turn: Any
     for turn in (said, {**said, "reasoning_content": ""}):
         last = client.chat.completions.create(model=FLASH, messages=[*HELLO, turn, answer])
         assert last.choices[0].message.content == "Done."
