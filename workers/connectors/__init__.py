@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import cast
 
 from conductor_app.catalog import CONNECTORS
+from conductor_app.domain.workflow_template import AgentSpec
 from conductor_app.recordings import BUILT_IN
+from conductor_app.settings import Settings
 from workers.connectors.assignment import Assignment
 from workers.connectors.base import Connector
 from workers.failures import AttemptFailed, FailureKind
@@ -15,15 +17,28 @@ from workers.failures import AttemptFailed, FailureKind
 # take a second to import, and a worker that only replays never needs them.
 _OPENED_BY = {
     "replay": "workers.connectors.replay:open_replay",
+    "claude": "workers.connectors.claude:open_claude",
+    "claude2": "workers.connectors.claude:open_claude2",
+    "codex": "workers.connectors.codex:open_codex",
+    "deepseek": "workers.connectors.deepseek:open_deepseek",
 }
 
 
 def open_connector(
-    name: str, *, workflow: str, task: str, failures: int, recordings: Path = BUILT_IN
+    name: str,
+    *,
+    workflow: str,
+    task: str,
+    failures: int,
+    recordings: Path = BUILT_IN,
+    agent: AgentSpec | None = None,
+    settings: Settings | None = None,
+    conversation: str = "",
 ) -> Connector:
-    """The connector of that name for one attempt at the task (its key).
+    """The connector of that name for one attempt at the task (its key) by that agent.
 
-    Raises AttemptFailed when there is no such connector, or when it can't serve this attempt.
+    `conversation` is the same for all attempts at the task: a provider's cache goes by it. Raises
+    AttemptFailed when there is no such connector, or when it can't serve this attempt.
     """
     if name not in _OPENED_BY:
         raise AttemptFailed(
@@ -34,4 +49,4 @@ def open_connector(
         )
     module, _, function = _OPENED_BY[name].partition(":")
     opener = cast(Callable[[Assignment], Connector], getattr(import_module(module), function))
-    return opener(Assignment(workflow, task, failures, recordings))
+    return opener(Assignment(workflow, task, failures, recordings, agent, settings, conversation))

@@ -1,0 +1,96 @@
+"""What the contract tests of connectors share: one of each, at the fake model server."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conductor_app.connector_keys import VARIABLES
+from conductor_app.settings import Settings
+from tests.fakes.model_server import Reply, Script, Space
+from workers.agents.base import AgentContext, AgentResult, AgentTask
+from workers.connectors import open_connector
+from workers.connectors.live import LiveConnector
+from workers.failures import AttemptFailed
+from workers.sandbox import Level, Sandbox
+
+CONNECTORS = ("claude", "claude2", "codex", "deepseek")
+# What the SDKs expect behind the server's address.
+SUFFIX = {"claude": "", "claude2": "", "codex": "/v1", "deepseek": ""}
+KEY = "sk-test-0123456789abcdef"
+SYSTEM = "You are a test. " + "Be careful with what you do, and do it well. " * 100
+TASK = AgentTask(
+    id="t",
+    key="0/a",
+    execution_id="e",
+    workflow="w",
+    phase=0,
+    phase_name="p",
+    agent="api",
+    title="A",
+)
+
+
+@dataclass
+class Bench:
+    """One kind of connector at the server, and one attempt with it."""
+
+    name: str
+    server: Space
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    log: list[str] = field(default_factory=list)
+
+    def give_key(self, key: str = KEY) -> None:
+        self.monkeypatch.setenv(VARIABLES[self.name], key)
+
+    def set(self, setting: str, value: object) -> None:
+        self.monkeypatch.setenv(f"CONDUCTOR_{self.name.upper()}_{setting.upper()}", str(value))
+
+    def connect(self, url: str) -> LiveConnector:
+        """A connector for the address of a scenario."""
+        self.set("base_url", url + SUFFIX[self.name])
+        connector = open_connector(
+            self.name,
+            workflow="w",
+            task="0/a",
+            failures=0,
+            settings=Settings.load(self.folder),
+            conversation="the-task",
+        )
+        assert isinstance(connector, LiveConnector)
+        connector.set_log_callback(self.log.append)
+        return connector
+
+    def play(self, *turns: Reply, script: Script | None = None) -> LiveConnector:
+        return self.connect(self.server.add("played", *turns, script=script))
+
+    def context(self, connector: LiveConnector, **changes: Any) -> AgentContext:
+        (self.folder / "worktree").mkdir(exist_ok=True)
+        given: dict[str, Any] = {
+            "worktree": self.folder / "worktree",
+            "sandbox": Sandbox(Level.UNCONFINED),
+            "connector": connector,
+            "log": self.log.append,
+            "cancelled": lambda: False,
+            "deadline": time.monotonic() + 60,
+            "artifacts": self.folder / "artifacts",
+            "task": TASK,
+            "system": SYSTEM,
+        }
+        return AgentContext(**(given | changes))
+
+    def execute(self, connector: LiveConnector, **changes: Any) -> AgentResult:
+        return connector.execute("Do it.", self.context(connector, **changes))
+
+    def fails(self, connector: LiveConnector, **changes: Any) -> AttemptFailed:
+        with pytest.raises(AttemptFailed) as failure:
+            self.execute(connector, **changes)
+        assert KEY not in failure.value.message
+        return failure.value
+
+
+MakeBench = Callable[[], Bench]
