@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conductor_app.domain.signals import SignalType
+
 Schema = Mapping[str, Any]
 
 
@@ -18,6 +20,8 @@ class ToolSpec:
     read_only: bool = False
     # Works on the attempt's worktree, so a task without files isn't offered it.
     needs_files: bool = True
+    # Leaves word for people, so without somebody who would read it nobody is offered it.
+    needs_desk: bool = False
 
 
 def _text(description: str, **more: Any) -> Schema:
@@ -95,6 +99,50 @@ _SPECS = (
                 "Seconds until it is stopped; 120 when left out.", minimum=1, maximum=600
             ),
         ),
+    ),
+    ToolSpec(
+        "ask",
+        "Ask a person to decide what you can't: the task then waits, maybe for hours, and goes on "
+        "with the answer. One question at a time, and none whose answer the files hold.",
+        _arguments(
+            {"question": _text("The question, with what one must know.", minLength=1)},
+            options={
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "The possible answers; left out, people answer in their own words.",
+                "maxItems": 10,
+            },
+        ),
+        needs_files=False,
+        needs_desk=True,
+    ),
+    ToolSpec(
+        "remember",
+        "Propose a lesson for later tasks of this project; a person reads it before it counts.",
+        _arguments(
+            {"lesson": _text("What was learnt, in a sentence.", minLength=1, maxLength=2000)},
+            action=_text("What to do because of it.", maxLength=2000),
+            category=_text(
+                "pattern when left out.", enum=["success", "failure", "optimization", "pattern"]
+            ),
+        ),
+        needs_files=False,
+        needs_desk=True,
+    ),
+    ToolSpec(
+        "report_signal",
+        "Tell people of something that this task does not settle, and go on.",
+        _arguments(
+            {
+                "type": _text(
+                    "What kind of thing it is.", enum=[each.value for each in SignalType]
+                ),
+                "title": _text("What it is, in a sentence.", minLength=1, maxLength=500),
+            },
+            detail=_text("What one must know of it.", maxLength=10_000),
+        ),
+        needs_files=False,
+        needs_desk=True,
     ),
     ToolSpec(
         "finish",

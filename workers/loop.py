@@ -4,17 +4,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from conductor_app.domain.outcome import Question
 from workers import crash
 from workers.agents.base import AgentContext, AgentResult, AgentTask
+from workers.compaction import AFTERWARDS, FULL, size
 from workers.connectors.base import Message, Model, ToolCall, ToolResult, Turn
+from workers.conversation import Conversation, Earlier, Exchange
 from workers.failures import AttemptFailed, FailureKind
 from workers.narration import call_line, one_line, turn_line
-from workers.stuck import Circles
+from workers.paying import paid_turn
+from workers.stuck import Watch
+from workers.suspension import Suspend, asking, waiting_for
 from workers.tools.toolbox import FINISH, GAVE_UP, Toolbox
 from workers.tools.workplace import Workplace
 from workers.transcript import Transcript
 
-_REMINDER = "You called no tool. Go on with the task, or call finish."
+CUT = (
+    "Your answer was cut off at the limit of its length, so nothing of it was carried out. "
+    "Say less at a time: one call, a smaller piece of a file."
+)
 
 
 @dataclass(frozen=True)
@@ -28,14 +36,27 @@ class LoopLimits:
 def run_loop(
     task: AgentTask, context: AgentContext, opening: Sequence[Message], limits: LoopLimits
 ) -> AgentResult:
-    """Let the context's connector carry out the task; raises AttemptFailed unless it finishes."""
+    """Let the context's connector carry out the task.
+
+    Goes on with what the context has of an earlier attempt. Raises AttemptFailed unless it
+    finishes, and Suspend where it has to wait.
+    """
     header = {"task": task.key, "attempt": task.failures + 1, "workflow": task.workflow}
-    transcript = Transcript(context.artifacts, header)
+    earlier = context.earlier
+    transcript = Transcript(
+        context.artifacts, {**header, **context.header}, earlier.lines if earlier else ()
+    )
+    if earlier is None:
+        transcript.opening(opening)
     try:
         result = _Loop(task, context, transcript, opening, limits).run()
     except AttemptFailed as failure:
         transcript.end(failure.kind, failure.message)
         context.log(one_line(f"stopped: {failure.message}"))
+        raise
+    except Suspend as wait:
+        transcript.end("suspended", wait.reason)
+        context.log(one_line(f"waits: {wait.reason}"))
         raise
     transcript.end("finished", result.summary)
     context.log(one_line(f"finished: {result.summary}"))
@@ -57,52 +78,159 @@ class _Loop:
         self._context = context
         self._transcript = transcript
         self._limits = limits
-        self._messages = list(opening)
-        self._connector = _model(task, context)
+        self._earlier = context.earlier
+        self._conversation = self._earlier.conversation if self._earlier else Conversation(opening)
+        self._model = _model(task, context)
         self._toolbox = Toolbox(_workplace(context))
-        self._circles = Circles()
-        self._idle = 0
+        self._watch = Watch(limits.idle_turns)
+        self._before = len(self._earlier.exchanges) if self._earlier else 0
+        self._cut = False
+        # The last turn's tokens, and the messages that these were.
+        self._counted = (0, 0)
 
     def run(self) -> AgentResult:
-        while True:
+        done = self._take_up(self._earlier) if self._earlier else None
+        while done is None:
             self._stop_if_over()
-            turn = self._next_turn()
-            results = self._toolbox.perform(turn.tool_calls)
-            self._keep(turn, results)
-            crash.point("loop.after_tools")
-            self._connector.observe(results)
-            if summary := self._finished(turn.tool_calls, results):
-                return AgentResult(summary, self._context.usage, self._context.turns)
-            self._stop_if_stuck(turn, results)
+            done = self._carry_out(self._next_turn())
+        return done
+
+    def _take_up(self, earlier: Earlier) -> AgentResult | None:
+        """Go on where an earlier attempt stopped; it may have been done already."""
+        self._context.log(f"goes on after {self._before} turns of an earlier attempt")
+        self._model.resume(self._before)
+        whole = earlier.exchanges[:-1] if earlier.pending else earlier.exchanges
+        for exchange in whole:
+            self._toolbox.skip(len(exchange.turn.tool_calls))
+            self._watch.note(exchange.turn.tool_calls, exchange.in_order())
+        if earlier.pending:
+            exchange = earlier.pending
+            self._toolbox.skip(len(exchange.turn.tool_calls))
+            question = self._toolbox.question(exchange.open_calls)
+            assert question is not None, "a turn is pending for its question only"
+            return self._settle(exchange, [self._answered(question)])
+        if earlier.remark:
+            self._transcript.said(earlier.remark)
+            self._conversation.say(earlier.remark)
+        return self._result(whole[-1])
 
     def _next_turn(self) -> Turn:
         crash.point("loop.before_turn")
-        turn = self._connector.turn(self._messages, self._toolbox.specs)
+        self._make_room()
+        try:
+            messages = self._conversation.messages
+            turn = paid_turn(self._model, self._context.meter, messages, self._toolbox.specs)
+        except AttemptFailed as failure:
+            # None of its tools has run, so the turn can be had again, later.
+            raise waiting_for(failure) or failure from failure
         crash.point("loop.after_turn")
+        self._counted = (turn.usage.tokens, len(messages) + 1)
         self._context.turns += 1
         self._context.usage += turn.usage
-        self._context.log(turn_line(self._context.turns, turn))
+        self._context.log(turn_line(self._before + self._context.turns, turn))
         return turn
 
-    def _keep(self, turn: Turn, results: tuple[ToolResult, ...]) -> None:
-        for call, result in zip(turn.tool_calls, results, strict=True):
-            self._context.log(call_line(call, result))
-        self._transcript.turn(turn, results)
-        self._messages.append(Message("assistant", turn.text, tool_calls=turn.tool_calls))
-        if results:
-            self._messages.append(Message("tool", results=results))
-        else:
-            self._messages.append(Message("user", _REMINDER))
+    def _make_room(self) -> None:
+        """Shorten the conversation before it no longer fits into its model's window."""
+        window = self._model.window
+        if window is None:
+            return
+        tokens, of = self._counted
+        messages = self._conversation.messages
+        if tokens + size(messages[of:]) < FULL * window:
+            return
+        target = int(AFTERWARDS * window)
+        self._transcript.compacted(target)
+        self._conversation.compact(target)
+        self._counted = (size(self._conversation.messages), len(self._conversation.messages))
+        self._context.log(f"shortened the conversation from {len(messages)} messages")
 
-    def _finished(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> str | None:
-        for call, result in zip(calls, results, strict=True):
-            if call.name == FINISH and result.ok:
-                summary = str(call.arguments["summary"])
-                if call.arguments.get("status") == GAVE_UP:
-                    raise AttemptFailed(
-                        FailureKind.AGENT_ERROR, f"The agent could not do the task: {summary}"
-                    )
-                return summary
+    def _carry_out(self, turn: Turn) -> AgentResult | None:
+        """Perform what the turn wishes; the result when it was the last one."""
+        calls = turn.tool_calls
+        cut = turn.stop == "cut"
+        exchange = Exchange(turn, changes=not cut and self._toolbox.may_change(calls))
+        self._transcript.turn(turn, changes=exchange.changes)
+        if turn.stop == "refused":
+            raise AttemptFailed(
+                FailureKind.REFUSED,
+                "The model refuses to do this. Word the task differently, or give it to an agent "
+                "with another model.",
+                detail=turn.text,
+            )
+        if cut:
+            return self._not_carried_out(exchange)
+        self._cut = False
+        results = list(self._toolbox.perform(calls))
+        question = self._toolbox.question(calls)
+        if question is not None:
+            results.append(self._ask(question, exchange, results))
+        return self._settle(exchange, results)
+
+    def _not_carried_out(self, exchange: Exchange) -> AgentResult | None:
+        """A call that is not whole may mean anything: its model says it again, once."""
+        if self._cut:
+            raise AttemptFailed(
+                FailureKind.NO_RESULT,
+                "The model's answer was cut off at the limit of its length twice in a row. "
+                "Allow it more output tokens, or make the task smaller.",
+                detail=exchange.turn.text,
+            )
+        self._cut = True
+        exchange.note = CUT
+        calls = exchange.turn.tool_calls
+        return self._settle(exchange, [ToolResult(call.id, False, CUT) for call in calls])
+
+    def _ask(
+        self, question: Question, exchange: Exchange, results: Sequence[ToolResult]
+    ) -> ToolResult:
+        try:
+            return self._answered(question)
+        except Suspend:
+            # So that whoever goes on finds all that is there but the answer.
+            self._transcript.results(results)
+            for each in results:
+                self._context.log(call_line(_call_of(exchange.turn, each), each))
+            raise
+
+    def _answered(self, question: Question) -> ToolResult:
+        """The answer as the call's result; raises Suspend while there is none."""
+        desk = self._context.desk
+        answer = desk.answer(question) if desk else None
+        if answer is None:
+            raise asking(question)
+        return ToolResult(question.call_id, True, answer)
+
+    def _settle(self, exchange: Exchange, results: Sequence[ToolResult]) -> AgentResult | None:
+        """The exchange is whole with these results: keep it, and see what follows from it."""
+        exchange.results += results
+        turn = exchange.turn
+        for each in results:
+            self._context.log(call_line(_call_of(turn, each), each))
+        if exchange.note is None:
+            self._watch.note(turn.tool_calls, exchange.in_order())
+            exchange.note = self._watch.warning()
+        self._transcript.results(results, exchange.note)
+        self._conversation.add(exchange)
+        crash.point("loop.after_tools")
+        self._model.observe(exchange.in_order())
+        done = self._result(exchange)
+        if done is None:
+            self._watch.stop_if_stuck(turn.text)
+        return done
+
+    def _result(self, exchange: Exchange) -> AgentResult | None:
+        """What the attempt brings, if the exchange has finished it."""
+        by_id = {result.call_id: result for result in exchange.results}
+        for call in exchange.turn.tool_calls:
+            if call.name != FINISH or not by_id[call.id].ok:
+                continue
+            summary = str(call.arguments["summary"])
+            if call.arguments.get("status") == GAVE_UP:
+                raise AttemptFailed(
+                    FailureKind.AGENT_ERROR, f"The agent could not do the task: {summary}"
+                )
+            return AgentResult(summary, self._context.usage, self._context.turns)
         return None
 
     def _stop_if_over(self) -> None:
@@ -116,26 +244,16 @@ class _Loop:
                 f"The agent was not done after {self._task.timeout:g} s, the task's timeout. "
                 "Give the task more time, or make it smaller.",
             )
-        if self._context.turns >= self._limits.turns:
+        if self._before + self._context.turns >= self._limits.turns:
             raise AttemptFailed(
                 FailureKind.TOOL_LIMIT,
                 f"The agent used all of its {self._limits.turns} turns without finishing. "
                 "Make the task smaller or its prompt clearer.",
             )
 
-    def _stop_if_stuck(self, turn: Turn, results: Sequence[ToolResult]) -> None:
-        self._idle = 0 if turn.tool_calls else self._idle + 1
-        if self._idle >= self._limits.idle_turns:
-            raise AttemptFailed(
-                FailureKind.NO_RESULT,
-                f"The agent stopped without finishing: {self._idle} answers without a tool call.",
-                detail=turn.text,
-            )
-        self._circles.note(turn.tool_calls, results)
-        if circle := self._circles.found():
-            raise AttemptFailed(
-                FailureKind.STUCK, f"The agent goes in circles: {circle}.", detail=results[-1].text
-            )
+
+def _call_of(turn: Turn, result: ToolResult) -> ToolCall:
+    return next(call for call in turn.tool_calls if call.id == result.call_id)
 
 
 def _model(task: AgentTask, context: AgentContext) -> Model:
@@ -157,4 +275,6 @@ def _workplace(context: AgentContext) -> Workplace:
         cancelled=context.cancelled,
         deadline=context.deadline,
         environment=context.environment,
+        hosts=context.hosts,
+        desk=context.desk,
     )

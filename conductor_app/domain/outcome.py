@@ -87,6 +87,8 @@ class Suspended:
     seconds: float | None = None
     # Whether as many waits in a row as the retry policy allows retries make a failure.
     bounded: bool = True
+    # A cap is reached: the execution pauses until a person lets it go on.
+    pauses: bool = False
     question: Question | None = None
     usage: Usage = NOTHING_USED
     sandbox: str | None = None

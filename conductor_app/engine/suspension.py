@@ -6,12 +6,15 @@ from sqlalchemy import Row
 
 from conductor_app.domain import retry
 from conductor_app.domain.outcome import Failed, Suspended
-from conductor_app.domain.states import AttemptState
+from conductor_app.domain.states import AttemptState, ExecutionState, PauseReason
 from conductor_app.engine import attempt_ends, decisions, requeue
 from conductor_app.store import jobs, records, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 from conductor_app.store.records import AttemptEnd
+
+# Of a wait that no number of tries ends, such as for what others have reserved: in seconds.
+LONGEST_UNBOUNDED = 60.0
 
 
 def suspended(
@@ -29,10 +32,24 @@ def suspended(
     end(tx, attempt_id, outcome)
     if outcome.question is not None:
         return decisions.ask(tx, execution, job, task, attempt_id, outcome.question)
-    seconds = retry.wait(policy, task.failures, waits, outcome.seconds)
+    seconds = 0.0 if outcome.pauses else retry.wait(policy, task.failures, waits, outcome.seconds)
+    if not outcome.bounded:
+        seconds = min(seconds, LONGEST_UNBOUNDED)
     jobs.requeue(tx, job, not_before=tx.now + int(seconds * 1000))
     requeue.back(tx, task)
+    if outcome.pauses:
+        _pause(tx, execution, outcome)
     return []
+
+
+def _pause(tx: Transaction, execution: Execution, outcome: Suspended) -> None:
+    if execution.status == ExecutionState.RUNNING:
+        execution.move(
+            tx,
+            ExecutionState.PAUSED,
+            reason=PauseReason.BUDGET_EXHAUSTED,
+            reason_detail=outcome.reason,
+        )
 
 
 def end(tx: Transaction, attempt_id: str, outcome: Suspended) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from workers.connectors.base import Connector, Message, Turn, Usage
 from workers.failures import AttemptFailed
 from workers.loop import LoopLimits, run_loop
 from workers.sandbox import Level, Sandbox
+from workers.suspension import Suspend
 
 OPENING = [Message("system", "You are a test."), Message("user", "Do it.")]
 TASK = AgentTask(
@@ -95,19 +97,22 @@ def test_the_transcript_has_every_turn_in_a_recordings_words(tmp_path: Path) -> 
     lines = run.transcript()
     assert [line["type"] for line in lines] == [
         "transcript",
+        "opening",
         *("turn", "result") * 2,
         "end",
     ]
     assert lines[0] | {"task": "0/a", "workflow": "w", "attempt": 1} == lines[0]
-    assert lines[1]["tool_calls"][0]["name"] == "write_file"
-    assert lines[1]["usage"]["input_tokens"] == 100
-    assert lines[2]["id"] == lines[1]["tool_calls"][0]["id"]
+    assert [each["role"] for each in lines[1]["messages"]] == ["system", "user"]
+    assert lines[2]["tool_calls"][0]["name"] == "write_file"
+    assert lines[2]["usage"]["input_tokens"] == 100
+    assert lines[3]["id"] == lines[2]["tool_calls"][0]["id"]
     assert lines[-1] == {"type": "end", "outcome": "finished", "message": "all done"}
 
 
 def test_the_transcript_is_written_after_every_turn(tmp_path: Path) -> None:
     def look(_: Sequence[Message]) -> Turn:
-        assert [line["type"] for line in run.transcript()] == ["transcript", "turn", "result"]
+        kept = [line["type"] for line in run.transcript()]
+        assert kept == ["transcript", "opening", "turn", "result"]
         return FINISH
 
     run = attempt(tmp_path, write("a"), look)
@@ -191,10 +196,10 @@ def test_what_a_failed_attempt_used_is_accounted_for(tmp_path: Path) -> None:
 
 def test_a_connector_that_fails_is_on_the_record(tmp_path: Path) -> None:
     def refuse(_: Sequence[Message]) -> Turn:
-        raise AttemptFailed("API_LIMIT", "The spend limit is reached.")
+        raise AttemptFailed("SPEND_LIMIT", "The spend limit is reached.", retryable=False)
 
     run = attempt(tmp_path, write("a"), refuse)
-    run.fails("API_LIMIT")
+    run.fails("SPEND_LIMIT")
     assert run.transcript()[-1]["message"] == "The spend limit is reached."
     assert run.log[-1] == "stopped: The spend limit is reached."
 
@@ -209,3 +214,72 @@ def test_a_task_without_files_may_only_finish(tmp_path: Path) -> None:
     connector = ScriptedConnector([FINISH])
     Attempt(tmp_path, connector, worktree=None).run()
     assert connector.offered == ["finish"]
+
+
+def test_a_limit_of_the_model_is_waited_for_without_a_worker(tmp_path: Path) -> None:
+    def limited(_: Sequence[Message]) -> Turn:
+        raise AttemptFailed("API_LIMIT", "Too many calls.", retry_after=30)
+
+    run = attempt(tmp_path, write("a"), limited)
+    with pytest.raises(Suspend) as wait:
+        run.run()
+    assert (wait.value.kind, wait.value.seconds, wait.value.bounded) == ("API_LIMIT", 30, True)
+    assert run.transcript()[-1] == {
+        "type": "end",
+        "outcome": "suspended",
+        "message": "Too many calls.",
+    }
+    assert run.context.turns == 1
+
+
+@pytest.mark.parametrize(("retry_after", "pauses"), [(2.0, False), (None, True)])
+def test_an_empty_budget_is_waited_for(
+    tmp_path: Path, retry_after: float | None, pauses: bool
+) -> None:
+    def refuse(_: Sequence[Message]) -> Turn:
+        raise AttemptFailed(
+            "BUDGET_EXHAUSTED", "Nothing left.", retryable=False, retry_after=retry_after
+        )
+
+    with pytest.raises(Suspend) as wait:
+        attempt(tmp_path, refuse).run()
+    assert (wait.value.pauses, wait.value.bounded) == (pauses, False)
+
+
+def test_a_cut_answer_is_not_carried_out_and_its_model_told_once(tmp_path: Path) -> None:
+    cut = replace(write("half"), stop="cut")
+    connector = ScriptedConnector([cut, write("whole"), cut, FINISH])
+    Attempt(tmp_path, connector).run()
+    assert not (tmp_path / "worktree" / "half").exists()
+    assert (tmp_path / "worktree" / "whole").exists()
+    result, note = connector.conversations[1][-2:]
+    assert [each.ok for each in result.results] == [False]
+    assert "cut off" in note.text
+
+
+def test_cut_twice_in_a_row_it_fails(tmp_path: Path) -> None:
+    cut = replace(says("Let me explain"), stop="cut")
+    assert "twice in a row" in attempt(tmp_path, cut, cut).fails("NO_RESULT").message
+
+
+def test_a_refusal_fails_and_nothing_of_it_is_carried_out(tmp_path: Path) -> None:
+    refused = replace(write("bad"), text="I won't.", stop="refused")
+    assert attempt(tmp_path, refused).fails("REFUSED").detail == "I won't."
+    assert not (tmp_path / "worktree" / "bad").exists()
+
+
+def test_a_call_that_fails_again_and_again_is_warned_of_first(tmp_path: Path) -> None:
+    fails = says("", ("read_file", {"path": "nothing"}))
+    connector = ScriptedConnector([fails] * 6)
+    failure = Attempt(tmp_path, connector).fails("STUCK")
+    assert "failed 3 times" in failure.message
+    warned = [each[-1].text for each in connector.conversations if each[-1].role == "user"]
+    assert [text[:9] for text in warned[1:]] == ["The same "]
+    assert len(connector.conversations) == 6
+
+
+def test_what_its_provider_wants_back_goes_back_unchanged(tmp_path: Path) -> None:
+    raw = [{"type": "thinking", "signature": "abc"}]
+    connector = ScriptedConnector([replace(write("a"), raw=raw), FINISH])
+    Attempt(tmp_path, connector).run()
+    assert connector.conversations[1][2].raw == raw

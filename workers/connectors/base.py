@@ -121,10 +121,17 @@ class Connector(Protocol):
 class Model(Connector, Protocol):
     """A connector whose attempts are carried out in the loop, turn by turn."""
 
+    # How many tokens a conversation may have; None where there is no such limit.
+    window: int | None
+
     def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
         """The next turn; raises AttemptFailed."""
         ...
 
     def observe(self, results: Sequence[ToolResult]) -> None:
         """Told the results of a turn's calls as soon as they exist, also after the last turn."""
+        ...
+
+    def resume(self, turns: int) -> None:
+        """Told before the first turn that an earlier attempt has had so many already."""
         ...

@@ -14,6 +14,7 @@ class ModelConnector(ABC):
 
     name: str
     live = True
+    window: int | None = None
 
     def __init__(self) -> None:
         self.log: LogCallback | None = None
@@ -30,6 +31,9 @@ class ModelConnector(ABC):
     # Nothing to override for most of them.
     def observe(self, results: Sequence[ToolResult]) -> None:  # noqa: B027
         """Nothing to do for a model that is told the results in its next turn."""
+
+    def resume(self, turns: int) -> None:  # noqa: B027
+        """Nothing to do for a model that is told the whole conversation in each turn."""
 
     def get_capabilities(self) -> list[str]:
         return sorted(TOOLS)

@@ -45,6 +45,9 @@ class ReplayConnector(ModelConnector):
             model=said.model,
         )
 
+    def resume(self, turns: int) -> None:
+        self._played = turns
+
     def observe(self, results: Sequence[ToolResult]) -> None:
         """Raises AttemptFailed when a result is not what the recording expects."""
         turn = self._recording.turns[self._played - 1]

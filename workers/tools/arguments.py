@@ -4,8 +4,13 @@ from typing import Any
 
 from conductor_app.tool_specs import Schema, ToolSpec
 
-_TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool}
-_WORDS = {"string": "a text", "integer": "a whole number", "boolean": "true or false"}
+_TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "array": list}
+_WORDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+}
 
 
 def problems(spec: ToolSpec, arguments: Any) -> list[str]:
@@ -39,6 +44,8 @@ def _problem(schema: Schema, value: Any) -> str | None:
         return _WORDS[kind]
     if "enum" in schema and value not in schema["enum"]:
         return "one of " + ", ".join(schema["enum"])
+    if isinstance(value, list):
+        return _items_problem(schema, value)
     if isinstance(value, str):
         return _length_problem(schema, len(value))
     if value < schema.get("minimum", value):
@@ -54,3 +61,10 @@ def _length_problem(schema: Schema, length: int) -> str | None:
     if length > schema.get("maxLength", length):
         return f"at most {schema['maxLength']} characters long"
     return None
+
+
+def _items_problem(schema: Schema, items: list[Any]) -> str | None:
+    if len(items) > schema.get("maxItems", len(items)):
+        return f"a list of at most {schema['maxItems']}"
+    wrong = next((each for item in items if (each := _problem(schema["items"], item))), None)
+    return f"a list whose every entry is {wrong}" if wrong else None

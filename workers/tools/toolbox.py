@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
+from conductor_app.domain.outcome import Question
 from conductor_app.errors import EnvironmentProblem
 from conductor_app.tool_specs import TOOLS, ToolSpec
 from workers.connectors.base import ToolCall, ToolResult
@@ -17,6 +18,7 @@ from workers.tools.workplace import Answer, ToolFault, Workplace
 
 PARALLEL_READS = 4
 FINISH = "finish"
+ASK = "ask"
 GAVE_UP = "failed"
 Numbered = tuple[int, ToolCall]
 
@@ -28,25 +30,47 @@ class Toolbox:
         self._place = place
         self._performed = 0
         self.specs: tuple[ToolSpec, ...] = tuple(
-            spec for spec in TOOLS.values() if place.worktree is not None or not spec.needs_files
+            spec
+            for spec in TOOLS.values()
+            if (place.worktree is not None or not spec.needs_files)
+            and (place.desk is not None or not spec.needs_desk)
         )
         self._offered = {spec.name: spec for spec in self.specs}
 
+    def skip(self, calls: int) -> None:
+        """So many calls were performed by an earlier attempt: outputs are numbered after theirs."""
+        self._performed += calls
+
+    def may_change(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether these calls may change files."""
+        offered = [self._offered[call.name] for call in calls if call.name in self._offered]
+        return any(spec.needs_files and not spec.read_only for spec in offered)
+
+    def question(self, calls: Sequence[ToolCall]) -> Question | None:
+        """What these calls ask a person, whose answer is the result of that call."""
+        call = self._asking(calls)
+        if call is None:
+            return None
+        options = dict.fromkeys(call.arguments.get("options", ()))
+        return Question(call.id, call.arguments["question"].strip(), tuple(options))
+
     def perform(self, calls: Sequence[ToolCall]) -> tuple[ToolResult, ...]:
-        """The results in the order of the calls.
+        """The results in the order of the calls; of a call that asks a person there is none yet.
 
         Reads next to each other run at the same time, everything else in order, `finish` after all.
         """
         numbered = list(enumerate(calls, start=self._performed + 1))
         self._performed += len(calls)
         results: dict[int, ToolResult] = {}
+        asking = self._asking(calls)
+        numbered = [each for each in numbered if each[1] is not asking]
         work = [each for each in numbered if each[1].name != FINISH]
         for is_read, group in groupby(work, key=self._is_read):
             perform = self._together if is_read else self._in_order
             results.update(perform(list(group)))
         for number, call in numbered:
             if call.name == FINISH:
-                results[number] = self._finish(call, list(results.values()))
+                results[number] = self._finish(call, list(results.values()), asking)
         return tuple(results[number] for number, _ in numbered)
 
     def _together(self, group: list[Numbered]) -> list[tuple[int, ToolResult]]:
@@ -60,9 +84,21 @@ class Toolbox:
         spec = self._offered.get(numbered[1].name)
         return spec is not None and spec.read_only
 
-    def _finish(self, call: ToolCall, others: list[ToolResult]) -> ToolResult:
-        """Not when the model can't know yet that something it did in this turn went wrong."""
+    def _asking(self, calls: Sequence[ToolCall]) -> ToolCall | None:
+        """The first call that asks a person as it should be asked."""
+        spec = self._offered.get(ASK)
+        if spec is None or self._place.cancelled():
+            return None
+        asking = (call for call in calls if call.name == ASK)
+        return next((call for call in asking if not problems(spec, call.arguments)), None)
+
+    def _finish(
+        self, call: ToolCall, others: list[ToolResult], asking: ToolCall | None
+    ) -> ToolResult:
+        """Not when the model can't know yet what came of something that it did in this turn."""
         answer = self._answer(call)
+        if answer.ok and asking is not None:
+            answer = Answer("Not finished: see what the answer to your question is.", ok=False)
         gave_up = answer.ok and call.arguments.get("status") == GAVE_UP
         if answer.ok and not gave_up and not all(other.ok for other in others):
             answer = Answer(
@@ -108,4 +144,6 @@ class Toolbox:
             raise ToolFault("Not done: the time of the task is over.")
         if call.name == FINISH:
             return Answer("Finished; Conductor checks the work now.")
+        if call.name == ASK:
+            raise ToolFault("Not asked: one question at a time; ask again after the answer.")
         return PERFORMERS[call.name](call.arguments, self._place)
