@@ -22,11 +22,13 @@ from conductor_app.domain.outcome import (
 )
 from conductor_app.domain.states import Verdict
 from conductor_app.domain.workflow import FileCheck, TaskSpec, given_checks, render
+from conductor_app.engine import working_time
 from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
 from conductor_app.recordings import BUILT_IN
 from workers import crash, disk
+from workers.agents import network
 from workers.agents.base import AgentContext, AgentResult, AgentTask
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import CheckResult, JudgingCancelled, judge
@@ -35,6 +37,7 @@ from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
 from workers.git.names import attempt_ref
 from workers.held import Held
+from workers.metering import Meter
 from workers.sandbox import SandboxUnavailable
 from workers.workspace import Repository, Worktree
 
@@ -138,6 +141,8 @@ def _ended(attempt: _Attempt) -> Outcome | None:
     except AttemptFailed as failure:
         if attempt.held.stopped():
             return None
+        if attempt.held.out_of_time:
+            return _out_of_time(attempt)
         return Failed(failure.kind, failure.message, failure.detail, failure.retryable)
     except JudgingCancelled:
         return None
@@ -153,6 +158,11 @@ def _ended(attempt: _Attempt) -> Outcome | None:
             return Interrupted(disk.sentence(problem), critical=True)
         message = f"The agent raised {type(problem).__name__}: {problem}"
         return Failed(FailureKind.AGENT_ERROR, message)
+
+
+def _out_of_time(attempt: _Attempt) -> Failed:
+    detail = working_time.over(attempt.claim.execution_id)
+    return Failed(FailureKind.BUDGET_EXHAUSTED, detail, retryable=False)
 
 
 def _try(attempt: _Attempt) -> Outcome:
@@ -224,12 +234,16 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
             sandbox=process.sandbox,
             connector=connector,
             log=log.write,
-            cancelled=attempt.held.stopped,
+            cancelled=lambda: attempt.held.stopped() or attempt.held.out_of_time,
             deadline=time.monotonic() + spec.timeout,
             artifacts=attempt.artifacts,
             environment=environment,
+            hosts=network.allowed(agent_spec),
+            meter=Meter(process.conductor, process.prices, claim),
         )
         attempt.held.until = attempt.context.deadline + GRACE
+        if claim.working_left is not None:
+            attempt.held.may_work(claim.working_left)
         agent = process.agents.resolve(agent_spec)
         result = agent.perform_task(_task(claim, spec), attempt.context)
         attempt.held.until = math.inf

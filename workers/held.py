@@ -23,6 +23,17 @@ class Held:
     # ignores its deadline can't be killed, but it can lose its job.
     until: float = math.inf
 
+    # Likewise, when the working time of its execution is used up.
+    working_until: float = math.inf
+
+    def may_work(self, milliseconds: int) -> None:
+        """So much working time is left from now on."""
+        self.working_until = time.monotonic() + milliseconds / 1000
+
+    @property
+    def out_of_time(self) -> bool:
+        return time.monotonic() >= self.working_until
+
     def stopped(self) -> bool:
         return self.lost or self.draining
 
@@ -79,7 +90,9 @@ class HeldJobs:
         for held in mine:
             held.lost = held.lost or time.monotonic() > held.until
         mine = [held for held in mine if not held.lost]
-        fences = self._writer.renew([held.job_id for held in mine], self._queues())
+        pulse = self._writer.renew([held.job_id for held in mine], self._queues())
         for held in mine:
-            if fences.get(held.job_id) != held.fence:
+            if pulse.fences.get(held.job_id) != held.fence:
                 held.lost = True
+            if (left := pulse.working_left.get(held.job_id)) is not None:
+                held.may_work(left)

@@ -60,10 +60,10 @@ class Writer:
         answer: Answer = self._wish(REPORT, report)
         return answer
 
-    def renew(self, job_ids: Sequence[str], queues: Sequence[str]) -> dict[str, int]:
-        """Prolong the leases of these jobs and tell that this worker lives; the fences it holds."""
-        held: dict[str, int] = self._wish(RENEWAL, (tuple(job_ids), tuple(queues)))
-        return held
+    def renew(self, job_ids: Sequence[str], queues: Sequence[str]) -> heartbeat.Pulse:
+        """Prolong the leases of these jobs and tell that this worker lives."""
+        pulse: heartbeat.Pulse = self._wish(RENEWAL, (tuple(job_ids), tuple(queues)))
+        return pulse
 
     def close(self) -> None:
         with self._wake:
@@ -159,7 +159,7 @@ class Writer:
         claimed.clear()
         claimed |= mine | claim(tx, others, self._worker_id, self._conductor.lease_ms)
 
-    def _renew(self, tx: Transaction, what: Any) -> dict[str, int]:
+    def _renew(self, tx: Transaction, what: Any) -> heartbeat.Pulse:
         job_ids, queues = what
         return heartbeat.pulse(tx, self._worker_id, job_ids, queues, self._conductor.lease_ms)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from conductor_app.domain import retry
 from conductor_app.domain.outcome import Failed, Succeeded, Usage
 from conductor_app.domain.states import AttemptState, JobState, TaskState
-from conductor_app.engine import requeue
+from conductor_app.engine import requeue, working_time
 from conductor_app.engine.complete import Done, complete
 from conductor_app.engine.settle import settle
 from conductor_app.store import jobs, records, tasks, workflows
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # How much of a failure's log the next attempt is told, in characters.
 NOTE_LENGTH = 8_000
 NOTES_KEPT = 5
+BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
 
 
 def succeeded(
@@ -126,6 +127,8 @@ def failed(
         job_id=job.id,
         attempt_id=attempt_id,
     )
+    if outcome.kind == BUDGET_EXHAUSTED:
+        return _until_raised(tx, execution, job, task, outcome)
     spec = workflows.of_version(tx, execution.workflow_version).task(task.key)
     decision = retry.decide(spec.retry, task.failures + 1, outcome.kind, tx.now / 1000)
     if isinstance(decision, retry.GiveUp) or not outcome.retryable:
@@ -134,6 +137,16 @@ def failed(
     severity = "medium" if decision.escalate else "low"
     _record(tx, execution, task, outcome, severity)
     _again(tx, job, task, outcome, int(decision.when * 1000))
+    return []
+
+
+def _until_raised(
+    tx: Transaction, execution: Execution, job: Row[Any], task: Row[Any], outcome: Failed
+) -> list[str]:
+    """A budget was used up, which is nobody's failure: the task goes on when it was raised."""
+    jobs.requeue(tx, job)
+    requeue.back(tx, task)
+    working_time.pause(tx, execution, outcome.message)
     return []
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from conductor_app.catalog import FUNCTION
 from conductor_app.domain.states import JobState, TaskState
 from conductor_app.domain.workflow import AgentSpec, Workflow
+from conductor_app.engine import working_time
 from conductor_app.ids import new_id
 from conductor_app.store import executions, jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
@@ -42,6 +43,8 @@ class Claim:
     failures: int = 0
     notes: tuple[dict[str, Any], ...] = ()
     project_id: str = ""
+    # Of the execution's working time, in milliseconds; None is without limit.
+    working_left: int | None = None
 
 
 def claim(
@@ -50,6 +53,8 @@ def claim(
     """Take those of these jobs that may be taken now; the others are a quiet nothing."""
     open_executions = executions.lock_of_jobs(tx, job_ids)
     found = jobs.with_tasks(tx, job_ids)
+    for execution_id in sorted({row.execution_id for row in found if row.kind == "attempt"}):
+        working_time.count(tx, open_executions[execution_id])
     rows = [row for row in found if _may_be_taken(row, open_executions[row.execution_id], tx.now)]
     if len(rows) < len(found):
         able = {row.id for row in rows}
@@ -128,6 +133,7 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution) -> Claim:
         files=job.task_files,
         failures=job.task_failures,
         notes=tuple(job.task_notes),
+        working_left=working_time.left(tx, execution.id) if workflow.budget.minutes else None,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app.engine import attempt_ends, budgets, dispatch, system_ends
+from conductor_app.engine import attempt_ends, budgets, dispatch, system_ends, working_time
 from conductor_app.engine.settle import block, settle
 from conductor_app.queue import ISOLATED_QUEUE
 from conductor_app.store import executions, jobs, leases, records
@@ -53,6 +53,7 @@ def tick(database: Database, holder: str, timing: Timing) -> bool:
         with _apart(database, failures) as tx:
             execution = executions.lock(tx, execution_id)
             if execution is not None:
+                working_time.count(tx, execution)
                 dispatch.top_up(tx, settle(tx, execution))
     due(database)
     if failures:

@@ -9,9 +9,11 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     Row,
+    Text,
     and_,
     bindparam,
     insert,
+    literal_column,
     or_,
     select,
     text,
@@ -24,7 +26,7 @@ from conductor_app.domain.budget import Account, Amount, Basis, Caps, Place, Sco
 from conductor_app.ids import new_id
 from conductor_app.store.database import Transaction
 from conductor_app.store.prepared import Prepared, among
-from conductor_app.store.tables import attempts, budgets, reservations, usage
+from conductor_app.store.tables import attempts, budgets, jobs, reservations, usage
 
 OPEN = text("reservations.status = 'open'")
 
@@ -316,3 +318,14 @@ def spans(tx: Transaction, execution_id: str, since: int) -> list[tuple[int, int
         attempts.c.execution_id == execution_id, attempts.c.started_at >= since
     )
     return [(row.started_at, row.finished_at) for row in tx.all(statement)]
+
+
+def jobs_with_working_time(tx: Transaction, job_ids: Iterable[str]) -> dict[str, str]:
+    """Of these jobs' executions, by job, those whose working time has a cap."""
+    of_execution = literal_column("'execution:'", Text) + jobs.c.execution_id
+    statement = select(jobs.c.id, jobs.c.execution_id).where(
+        jobs.c.id.in_(list(job_ids)),
+        budgets.c.id == of_execution,
+        budgets.c.working_ms_cap.is_not(None),
+    )
+    return {row.id: row.execution_id for row in tx.all(statement)}

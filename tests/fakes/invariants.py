@@ -1,11 +1,13 @@
 """The invariants of the engine, judged from its rows alone."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row, select
 
 from conductor_app.domain import events as chain
+from conductor_app.domain.budget import Place
 from conductor_app.domain.states import (
     EXECUTION_ENDED,
     NEED_MET,
@@ -15,14 +17,17 @@ from conductor_app.domain.states import (
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import (
     attempts,
+    budgets,
     decisions,
     events,
     executions,
     jobs,
     milestones,
     phases,
+    reservations,
     task_needs,
     tasks,
+    usage,
 )
 from tests.fakes.engine import SECRET, Engine
 
@@ -36,6 +41,7 @@ def hold(engine: Engine) -> None:
         _counters_are_true(tx)
         _work_matches_states(tx)
         _nothing_early(tx)
+        _nothing_overspent(tx)
 
 
 def _events_tell_all(tx: Transaction) -> None:
@@ -142,6 +148,34 @@ def _nothing_early(tx: Transaction) -> None:
     unmet = unmet_needs(tx)
     for row in tx.all(select(tasks).where(tasks.c.status == "queued")):
         assert not unmet[row.id], f"{row.key} is queued and needs {unmet[row.id]}"
+
+
+def _nothing_overspent(tx: Transaction) -> None:
+    """I3: no cap is passed, and every budget is the sum of its calls.
+
+    What programs have spent unasked (a soft cap) is told even where it is beyond the cap.
+    """
+    spent: dict[str, Counter[str]] = defaultdict(Counter)
+    reserved: dict[str, Counter[str]] = defaultdict(Counter)
+    soft: set[str] = set()
+    for row in tx.all(select(usage)):
+        for id_ in _place(row):
+            spent[id_].update(tokens=row.tokens, nano_usd=row.nano_usd or 0)
+            if row.reservation_id is None:
+                soft.add(id_)
+    for row in tx.all(select(reservations).where(reservations.c.status == "open")):
+        for id_ in _place(row):
+            reserved[id_].update(tokens=row.tokens, nano_usd=row.nano_usd)
+    for row in tx.all(select(budgets)):
+        for unit in ("tokens", "nano_usd"):
+            told = (getattr(row, f"{unit}_spent"), getattr(row, f"{unit}_reserved"))
+            assert told == (spent[row.id][unit], reserved[row.id][unit]), f"{unit} of {row.id}"
+            cap = getattr(row, f"{unit}_cap")
+            assert cap is None or row.id in soft or sum(told) <= cap, f"{unit} of {row.id}"
+
+
+def _place(row: Row[Any]) -> Iterable[str]:
+    return Place(row.project_id, row.execution_id, row.task_id, row.day).ids.values()
 
 
 def no_dead_end(engine: Engine) -> None:

@@ -24,6 +24,7 @@ from conductor_app.engine import budgets as ledger
 from conductor_app.engine.budgets import AttemptEnded, PriceUnknown, Reserved
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.tables import attempts, budgets, usage
+from tests.fakes import invariants
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
 from tests.fakes.worker import DIES
 
@@ -34,6 +35,7 @@ UNLIMITED = Daily(Caps())
 def engine(database_url: str) -> Iterator[Engine]:
     with engine_on(database_url) as engine:
         yield engine
+        invariants.hold(engine)
 
 
 def spender(engine: Engine, **fields: Any) -> Spender:

@@ -13,6 +13,7 @@ from conductor_app.engine.claim import Claim
 from conductor_app.prices import Prices, Rates
 from conductor_app.settings import Settings
 from conductor_app.store.tables import budgets, reservations, usage
+from tests.fakes import invariants
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
 from tests.fakes.worker import DIES, Dies
 from workers.connectors.base import Usage
@@ -28,6 +29,7 @@ CALL = ("claude", "p", "m")
 def engine(database_url: str) -> Iterator[Engine]:
     with engine_on(database_url) as engine:
         yield engine
+        invariants.hold(engine)
 
 
 def metered(engine: Engine, home: Path, **settings: Any) -> Meter:

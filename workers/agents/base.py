@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from workers.connectors.base import Connector, Usage
+from workers.conversation import Earlier
 from workers.environment import Environment
+from workers.metering import Meter
 from workers.sandbox import Sandbox
+from workers.tools.workplace import Desk
 
 DEFAULT_DURATION_MS = 30_000.0
 
@@ -57,10 +60,19 @@ class AgentContext:
     deadline: float
     artifacts: Path
     environment: Environment | None = None
+    # Every call that costs something goes through it; None where nothing can cost anything.
+    meter: Meter | None = None
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
     task: AgentTask | None = None
     system: str = ""
+    # What its commands may reach of the network.
+    hosts: Sequence[str] = ()
+    desk: Desk | None = None
+    # How far an earlier attempt came that this one goes on with, and what its own transcript says
+    # of it in the first line.
+    earlier: Earlier | None = None
+    header: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
