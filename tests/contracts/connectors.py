@@ -1,7 +1,6 @@
 """What the contract tests of connectors share: one of each, at the fake model server."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from workers.connectors import open_connector
 from workers.connectors.live import LiveConnector
 from workers.failures import AttemptFailed
 from workers.sandbox import Level, Sandbox
+from workers.suspension import Suspend
 
 CONNECTORS = ("claude", "claude2", "codex", "deepseek")
 # What the SDKs expect behind the server's address.
@@ -92,5 +92,9 @@ class Bench:
         assert KEY not in failure.value.message
         return failure.value
 
-
-MakeBench = Callable[[], Bench]
+    def waits(self, connector: LiveConnector, **changes: Any) -> Suspend:
+        """For what gets better by itself: no worker waits, and no failure is counted yet."""
+        with pytest.raises(Suspend) as wait:
+            self.execute(connector, **changes)
+        assert KEY not in wait.value.reason
+        return wait.value

@@ -254,9 +254,13 @@ def test_an_unknown_model(bench: Bench) -> None:
 
 
 def test_nobody_at_the_address(bench: Bench) -> None:
-    failure = bench.fails(bench.connect("http://127.0.0.1:9"))
-    assert (failure.kind, failure.unspent) == ("TEMPORARY_FAILURE", True)
-    assert "BASE_URL" in failure.message
+    connector = bench.connect("http://127.0.0.1:9")
+    with pytest.raises(AttemptFailed, match="BASE_URL") as failure:
+        connector.turn(OPENING, ALL_TOOLS)
+    assert (failure.value.kind, failure.value.unspent) == ("TEMPORARY_FAILURE", True)
+    wait = bench.waits(connector)
+    assert (wait.kind, wait.seconds) == ("TEMPORARY_FAILURE", None)
+    assert "BASE_URL" in wait.reason
 
 
 def test_no_other_machine_is_called_in_tests(bench: Bench) -> None:
