@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from conductor_app.bootstrap import Conductor
 from conductor_app.engine import heartbeat
 from conductor_app.engine.claim import Claim, claim
-from conductor_app.engine.report import Answer, Report, report
+from conductor_app.engine.report import Answer, Report, ended_by, report
+from conductor_app.queue import Hint
 from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
 
@@ -37,6 +38,15 @@ class _Wish:
     order: int
     what: Any
     future: "Future[Any]"
+
+
+@dataclass
+class _Try:
+    """What a transaction has written, until it is known that its commit was done."""
+
+    claims: dict[str, Claim] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    hints: list[Hint] = field(default_factory=list)
 
 
 class Writer:
@@ -106,9 +116,9 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Wish]) -> None:
         """All in one transaction; when that fails each on its own, so that one spoils nothing."""
-        claimed: dict[str, Claim] = {}
+        last = _Try()
         try:
-            results = self._patiently(lambda: self._write(batch, claimed))
+            results = self._patiently(lambda: self._write(batch, last))
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)
@@ -130,7 +140,7 @@ class Writer:
                     raise
                 time.sleep(PAUSE)
 
-    def _write(self, batch: Sequence[_Wish], claimed: dict[str, Claim]) -> list[Any]:
+    def _write(self, batch: Sequence[_Wish], last: _Try) -> list[Any]:
         with self._conductor.transaction() as tx:
             if tx.postgresql:
                 # All at once and in order, so that no two batches wait for each other.
@@ -138,26 +148,32 @@ class Writer:
             renewals = [self._renew(tx, wish.what) for wish in batch if wish.order == RENEWAL]
             claims = [wish.what for wish in batch if wish.order == CLAIM]
             reports = [wish.what for wish in batch if wish.order == REPORT]
-            if claims:
-                self._claim(tx, claims, claimed)
-            answers = report(tx, reports, self._conductor.lease_ms) if reports else {}
+            self._recognise(tx, last, reports)
+            if new := [id_ for id_ in claims if id_ not in last.claims]:
+                last.claims |= claim(tx, new, self._worker_id, self._conductor.lease_ms)
+            if news := [each for each in reports if each.job_id not in last.answers]:
+                last.answers |= report(tx, news, self._conductor.lease_ms)
+            last.hints = list(tx.hints)
         return [
             *renewals,
-            *(claimed.pop(job_id, None) for job_id in claims),
-            *(answers[each.job_id] for each in reports),
+            *(last.claims.pop(job_id, None) for job_id in claims),
+            *(last.answers[each.job_id] for each in reports),
         ]
 
-    def _claim(self, tx: Transaction, job_ids: Sequence[str], claimed: dict[str, Claim]) -> None:
-        """Take what is there to be taken, into `claimed`.
+    def _recognise(self, tx: Transaction, last: _Try, reports: Sequence[Report]) -> None:
+        """Keep of the last try what the rows have: its commit was done, and just not answered.
 
-        What is in it already was taken by a try whose commit was not answered. Where the row has
-        that try's fence the commit was done.
+        Then what it would have sent after its commit is sent after this one.
         """
-        held = jobs.held(tx, self._worker_id, claimed) if claimed else {}
-        mine = {id_: each for id_, each in claimed.items() if held.get(id_) == each.fence}
-        others = [id_ for id_ in job_ids if id_ not in mine]
-        claimed.clear()
-        claimed |= mine | claim(tx, others, self._worker_id, self._conductor.lease_ms)
+        if last.claims:
+            held = jobs.held(tx, self._worker_id, last.claims)
+            mine = {id_: each for id_, each in last.claims.items() if held.get(id_) == each.fence}
+            last.claims = mine
+        if last.answers:
+            done = ended_by(tx, reports)
+            last.answers = {id_: each for id_, each in last.answers.items() if id_ in done}
+        if last.claims or last.answers:
+            tx.hints += last.hints
 
     def _renew(self, tx: Transaction, what: Any) -> heartbeat.Pulse:
         job_ids, queues = what

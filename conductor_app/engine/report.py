@@ -94,6 +94,16 @@ def report(tx: Transaction, reports: Sequence[Report], lease_ms: int) -> dict[st
     return answers
 
 
+def ended_by(tx: Transaction, reports: Sequence[Report]) -> set[str]:
+    """The jobs that these reports have ended already: nobody else could have, with their fences."""
+    fences = {each.job_id: each.fence for each in reports}
+    return {
+        row.id
+        for row in jobs.with_tasks(tx, fences)
+        if row.status in (JobState.SUCCEEDED, JobState.FAILED) and row.fence == fences[row.id]
+    }
+
+
 def _go_on(tx: Transaction, job: Row[Any], report: Report, lease_ms: int) -> Claim | None:
     """Claim the chain's next link for the worker that is free now, unless another job waits.
 
