@@ -14,6 +14,8 @@ SENTENCES = {
     "message_refused": "A message that is no task was refused: {error}",
     "job_failed": "{kind} {name} failed: {error}",
     "usage_unknown": "What attempt {attempt} used could not be written: {error}",
+    "desk_unreachable": "{name}: the database does not answer its agent's question: {error}",
+    "not_resumed": "{name} starts over, what its last attempt left can't be read: {error}",
     "attempt_ended": "{name}: {outcome}",
     "gateway_failed": "The model gateway failed to answer a program: {error}",
     "hook": "{line}",

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -18,10 +18,10 @@ from conductor_app.domain.outcome import (
     Judgement,
     Outcome,
     Succeeded,
+    Suspended,
     Usage,
 )
-from conductor_app.domain.states import Verdict
-from conductor_app.domain.workflow import FileCheck, TaskSpec, given_checks, render
+from conductor_app.domain.workflow import AgentSpec, TaskSpec, given_checks, headline, render
 from conductor_app.engine import working_time
 from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
@@ -30,22 +30,24 @@ from conductor_app.recordings import BUILT_IN
 from workers import crash, disk
 from workers.agents import network
 from workers.agents.base import AgentContext, AgentResult, AgentTask
-from workers.bench import Bench, open_bench, operator_variables
-from workers.checks import CheckResult, JudgingCancelled, judge
+from workers.checks import JudgingCancelled
 from workers.connectors import open_connector
+from workers.connectors.base import Connector
+from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
 from workers.git.names import attempt_ref
 from workers.held import Held
 from workers.metering import Meter
+from workers.resumption import INTERRUPTED, Start, goes_on
 from workers.sandbox import SandboxUnavailable
+from workers.suspension import Suspend
+from workers.verdict import Judging, NotPassed
 from workers.workspace import Repository, Worktree
 
 if TYPE_CHECKING:
     from workers.process import WorkerProcess
 
-# What failed logs tell the next attempt, in characters.
-LOG_LENGTH = 4_000
 # How long after its deadline an agent may still come to its end, in seconds.
 GRACE = 30.0
 
@@ -79,9 +81,19 @@ class _Attempt:
     held: Held
     spec: TaskSpec
     artifacts: Path
+    # What takes the turns; FUNCTION for an agent in Python.
+    connector: str
     context: AgentContext | None = None
-    connector: str | None = None
     judgements: tuple[Judgement, ...] = ()
+
+    def judge(self, how: Callable[[Judging], tuple[Judgement, ...]]) -> None:
+        """Let the task's checks judge. Raises NotPassed, JudgingCancelled."""
+        judging = Judging(self.process, self.claim, self.held, self.spec, self.artifacts)
+        try:
+            self.judgements = how(judging)
+        except NotPassed as failure:
+            self.judgements = failure.judgements
+            raise
 
     def usage(self) -> Usage:
         if self.context is None:
@@ -100,20 +112,20 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
     """Do the task once; None when it was stopped: drained, or lost (it may have been cancelled)."""
     artifacts = process.conductor.settings.places.artifacts / claim.execution_id / claim.attempt_id
     spec = claim.workflow.task(claim.task_key)
-    spec = spec.model_copy(update={"checks": given_checks(spec.checks, claim.inputs)})
-    attempt = _Attempt(process, claim, held, spec, artifacts)
+    checks = given_checks(spec.checks, claim.inputs)
+    title = headline(spec.title, claim.inputs)
+    spec = spec.model_copy(update={"checks": checks, "title": title})
+    attempt = _Attempt(process, claim, held, spec, artifacts, _connector_of(process, claim))
     outcome = _ended(attempt)
     level = str(process.sandbox.level) if attempt.context is not None else None
-    if isinstance(outcome, Succeeded | Failed):
+    if isinstance(outcome, Succeeded | Failed | Suspended):
         outcome = replace(
-            outcome,
-            usage=attempt.usage(),
-            judgements=attempt.judgements,
-            sandbox=level,
-            connector=attempt.connector,
+            outcome, usage=attempt.usage(), sandbox=level, connector=attempt.connector
         )
     else:
         _account(attempt)
+    if isinstance(outcome, Succeeded | Failed):
+        outcome = replace(outcome, judgements=attempt.judgements)
     logs.info("attempt_ended", name=claim.task_key, outcome=_told(outcome))
     return outcome
 
@@ -131,6 +143,8 @@ def _account(attempt: _Attempt) -> None:
 def _told(outcome: Outcome | None) -> str:
     if isinstance(outcome, Failed):
         return f"{outcome.kind}: {outcome.message}"
+    if isinstance(outcome, Suspended):
+        return f"{outcome.kind}: {outcome.reason}"
     return type(outcome).__name__.lower() if outcome else "stopped"
 
 
@@ -138,6 +152,15 @@ def _ended(attempt: _Attempt) -> Outcome | None:
     """The closed set of ways in which an attempt ends."""
     try:
         return _try(attempt)
+    except Suspend as wait:
+        return Suspended(
+            wait.kind,
+            wait.reason,
+            wait.seconds,
+            bounded=wait.bounded,
+            pauses=wait.pauses,
+            question=wait.question,
+        )
     except AttemptFailed as failure:
         if attempt.held.stopped():
             return None
@@ -168,25 +191,40 @@ def _out_of_time(attempt: _Attempt) -> Failed:
 def _try(attempt: _Attempt) -> Outcome:
     if attempt.claim.files:
         return _with_files(attempt)
-    result = _perform(attempt, None)
+    result = _perform(attempt, None, _start(attempt, None) or Start(None))
     if attempt.spec.checks:
         with tempfile.TemporaryDirectory() as empty:
-            _judge(attempt, _bench_without_repository(attempt, Path(empty)))
+            attempt.judge(lambda judging: judging.empty(Path(empty)))
     return Succeeded(result.summary)
 
 
 def _with_files(attempt: _Attempt) -> Outcome:
     claim = attempt.claim
     repository = Repository.open(claim.location, attempt.process.conductor.settings.home)
-    start = repository.tip(claim.branch)
-    with repository.worktree(claim.attempt_id, start) as worktree:
+    start = _start(attempt, repository) or Start(repository.tip(claim.branch))
+    base = start.base or ""
+    with repository.worktree(claim.attempt_id, base, start.files) as worktree:
         crash.point("attempt.after_worktree")
-        result = _perform(attempt, worktree)
+        try:
+            result = _perform(attempt, worktree, start)
+        except (Suspend, AttemptFailed) as end:
+            if isinstance(end, Suspend) or attempt.held.stopped():
+                # Another attempt goes on with it, also if nothing was changed.
+                worktree.keep(claim.attempt_id)
+            raise
         crash.point("attempt.after_agent")
         commit = _commit(attempt, worktree, result)
-    _judge_commit(attempt, repository, commit or start)
+    attempt.judge(lambda judging: judging.commit(repository, commit or base))
     crash.point("attempt.after_checks")
     return Succeeded(result.summary, commit, repository.tree(commit) if commit else None)
+
+
+def _start(attempt: _Attempt, repository: Repository | None) -> Start | None:
+    """Where an earlier attempt stopped; None for a fresh start."""
+    claim = attempt.claim
+    if attempt.connector == FUNCTION or not claim.earlier:
+        return None
+    return goes_on(claim, attempt.connector, attempt.artifacts.parent, repository)
 
 
 def _commit(attempt: _Attempt, worktree: Worktree, result: AgentResult) -> str | None:
@@ -211,24 +249,16 @@ def trailers(claim: Claim, attempt_id: str) -> dict[str, str]:
     }
 
 
-def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
+def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> AgentResult:
     claim, spec, process = attempt.claim, attempt.spec, attempt.process
     agent_spec = claim.agent
     assert agent_spec is not None
     attempt.artifacts.mkdir(parents=True, exist_ok=True)
     with AttemptLog(attempt.artifacts / "log.txt") as log:
-        connector = None
-        attempt.connector = FUNCTION
-        if process.agents.needs_connector(agent_spec):
-            attempt.connector = _connector_of(claim, agent_spec.connector, process)
-            connector = open_connector(
-                attempt.connector,
-                workflow=claim.workflow.name,
-                task=claim.task_key,
-                failures=claim.failures,
-                recordings=process.conductor.settings.recordings or BUILT_IN,
-            )
-        environment = _environment(attempt, worktree, log)
+        connector = _open_connector(attempt, agent_spec)
+        earlier = start.earlier
+        if earlier is not None and earlier.changed:
+            earlier = replace(earlier, remark=INTERRUPTED)
         attempt.context = AgentContext(
             worktree=worktree.path if worktree else None,
             sandbox=process.sandbox,
@@ -237,9 +267,12 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
             cancelled=lambda: attempt.held.stopped() or attempt.held.out_of_time,
             deadline=time.monotonic() + spec.timeout,
             artifacts=attempt.artifacts,
-            environment=environment,
+            environment=_environment(attempt, worktree, log),
             hosts=network.allowed(agent_spec),
             meter=Meter(process.conductor, process.prices, claim),
+            desk=TaskDesk(process.conductor, claim),
+            earlier=earlier,
+            header=start.header(connector.name if connector else FUNCTION),
         )
         attempt.held.until = attempt.context.deadline + GRACE
         if claim.working_left is not None:
@@ -250,6 +283,23 @@ def _perform(attempt: _Attempt, worktree: Worktree | None) -> AgentResult:
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result
+
+
+def _open_connector(attempt: _Attempt, agent: AgentSpec) -> Connector | None:
+    """None for an agent in Python."""
+    if attempt.connector == FUNCTION:
+        return None
+    claim, settings = attempt.claim, attempt.process.conductor.settings
+    return open_connector(
+        attempt.connector,
+        workflow=claim.workflow.name,
+        task=claim.task_key,
+        failures=claim.failures,
+        recordings=settings.recordings or BUILT_IN,
+        agent=agent,
+        settings=settings,
+        conversation=claim.task_id,
+    )
 
 
 def _environment(
@@ -275,8 +325,12 @@ def _environment(
         return None
 
 
-def _connector_of(claim: Claim, of_agent: str | None, process: "WorkerProcess") -> str:
-    return claim.connector or of_agent or process.conductor.settings.connector or "replay"
+def _connector_of(process: "WorkerProcess", claim: Claim) -> str:
+    assert claim.agent is not None
+    if not process.agents.needs_connector(claim.agent):
+        return FUNCTION
+    settings = process.conductor.settings
+    return claim.connector or claim.agent.connector or settings.connector or "replay"
 
 
 def _task(claim: Claim, spec: TaskSpec) -> AgentTask:
@@ -295,68 +349,4 @@ def _task(claim: Claim, spec: TaskSpec) -> AgentTask:
         failures=claim.failures,
         context={"notes": list(claim.notes)} if claim.notes else {},
         inputs=claim.inputs,
-    )
-
-
-def _judge_commit(attempt: _Attempt, repository: Repository, commit: str) -> None:
-    if not attempt.spec.checks and not attempt.spec.produces:
-        return
-    with open_bench(
-        repository,
-        commit,
-        workflow=attempt.claim.workflow,
-        sandbox=attempt.process.sandbox,
-        home=attempt.process.conductor.settings.home,
-        artifacts=attempt.artifacts,
-        variables=operator_variables(),
-        cancelled=attempt.held.stopped,
-    ) as bench:
-        _judge(attempt, bench)
-
-
-def _bench_without_repository(attempt: _Attempt, place: Path) -> Bench:
-    return Bench(
-        checkout=place,
-        commit="",
-        tree="",
-        workflow=attempt.claim.workflow,
-        sandbox=attempt.process.sandbox,
-        home=attempt.process.conductor.settings.home,
-        artifacts=attempt.artifacts,
-        variables=operator_variables(),
-        cancelled=attempt.held.stopped,
-    )
-
-
-def _judge(attempt: _Attempt, bench: Bench) -> None:
-    """Raises AttemptFailed, of kind OUTPUT_MISSING or CHECK_FAILED, with what the logs say."""
-    produced = [
-        FileCheck(kind="file", name=f"Produces {path}", path=path) for path in attempt.spec.produces
-    ]
-    results = judge([*produced, *attempt.spec.checks], bench)
-    attempt.judgements = tuple(judgement(each, "task", attempt.claim.task_key) for each in results)
-    bad = [each for each in results if each.verdict == Verdict.FAILED]
-    if not bad:
-        return
-    missing = len(produced) > 0 and results.index(bad[0]) < len(produced)
-    kind = FailureKind.OUTPUT_MISSING if missing else FailureKind.CHECK_FAILED
-    message = "; ".join(f"{each.name}: {each.message}" for each in bad)
-    raise AttemptFailed(kind, message, detail=_logs_of(bad))
-
-
-def _logs_of(bad: Sequence[CheckResult]) -> str:
-    logs_of = (str(each.evidence.get("log", "")) for each in bad)
-    return "\n".join(text for text in logs_of if text)[-LOG_LENGTH:]
-
-
-def judgement(result: CheckResult, role: str, subject: str) -> Judgement:
-    return Judgement(
-        role,
-        subject,
-        result.name,
-        result.kind,
-        result.verdict,
-        result.message,
-        result.evidence,
-        result.task,
     )

@@ -108,11 +108,13 @@ class _Loop:
             self._toolbox.skip(len(exchange.turn.tool_calls))
             question = self._toolbox.question(exchange.open_calls)
             assert question is not None, "a turn is pending for its question only"
-            return self._settle(exchange, [self._answered(question)])
-        if earlier.remark:
+            done = self._settle(exchange, [self._answered(question)])
+        else:
+            done = self._result(whole[-1])
+        if done is None and earlier.remark:
             self._transcript.said(earlier.remark)
             self._conversation.say(earlier.remark)
-        return self._result(whole[-1])
+        return done
 
     def _next_turn(self) -> Turn:
         crash.point("loop.before_turn")

@@ -26,7 +26,7 @@ from conductor_app.store import executions, jobs
 from conductor_app.views import state
 from conductor_app.wholefile import write_whole
 from workers import disk
-from workers.attempt import judgement, trailers
+from workers.attempt import trailers
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import JudgingCancelled, judge
 from workers.git.errors import Superseded, UnknownRevision
@@ -35,6 +35,7 @@ from workers.git.merging import Conflict
 from workers.git.standing import RESTORES, REVERTS, standing
 from workers.held import Held
 from workers.hooks import HookContext, hooks, run_hook
+from workers.verdict import judgement
 from workers.workspace import Repository
 
 if TYPE_CHECKING:

@@ -112,9 +112,22 @@ class Repository:
         if not self.refs.swap(ref, wanted, None) and self.refs.read(ref) != wanted:
             raise GitFailed(f"The tag {name} names another commit already; remove it first.")
 
-    def worktree(self, attempt_id: str, commit: str) -> AbstractContextManager[Worktree]:
-        """The attempt's own worktree; unpublished work is kept on a hidden ref at its end."""
-        return self._worktrees().lend(attempt_id, self.resolve(commit))
+    def worktree(
+        self, attempt_id: str, commit: str, files: str | None = None
+    ) -> AbstractContextManager[Worktree]:
+        """The attempt's own worktree; unpublished work is kept on a hidden ref at its end.
+
+        `files` is a commit whose files it begins with, as changes that are still to be committed.
+        """
+        return self._worktrees().lend(attempt_id, self.resolve(commit), files)
+
+    def left_by(self, attempt_id: str, base: str) -> str | None:
+        """The commit with all that an ended attempt, begun at `base`, has left on this machine."""
+        for ref in (kept_ref(attempt_id), attempt_ref(attempt_id)):
+            found = read_local(self.git, ref)
+            if found is not None and base in (found, read_local(self.git, f"{found}^")):
+                return found
+        return None
 
     def checkout(self, commit: str) -> AbstractContextManager[Path]:
         """A directory with the commit's files and nothing else, to judge it in."""

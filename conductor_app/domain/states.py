@@ -162,6 +162,8 @@ TABLES: Mapping[str, Mapping[str, frozenset[str]]] = {
 NEED_MET = frozenset({TaskState.COMPLETED, TaskState.SKIPPED})
 TASK_ENDED = frozenset(state for state, after in TASK.items() if not after)
 EXECUTION_ENDED = frozenset(state for state, after in EXECUTION.items() if not after)
+# No result, and no failure either: the next attempt may go on with what such a one has left.
+UNFINISHED_ATTEMPT = (AttemptState.LOST, AttemptState.RELEASED, AttemptState.SUSPENDED)
 # What counts against the concurrency of an execution or an agent.
 TASK_IN_FLIGHT = frozenset({TaskState.QUEUED, TaskState.ACTIVE, TaskState.INTEGRATING})
 

@@ -42,6 +42,9 @@ class Claim:
     files: bool = False
     failures: int = 0
     notes: tuple[dict[str, Any], ...] = ()
+    # Attempts of this round that ended without a result: this one may go on with what they left,
+    # the latest first.
+    earlier: tuple[str, ...] = ()
     project_id: str = ""
     # Of the execution's working time, in milliseconds; None is without limit.
     working_left: int | None = None
@@ -133,6 +136,7 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution) -> Claim:
         files=job.task_files,
         failures=job.task_failures,
         notes=tuple(job.task_notes),
+        earlier=records.unfinished(tx, job.task_id, job.task_failures + 1) if job.claims else (),
         working_left=working_time.left(tx, execution.id) if workflow.budget.minutes else None,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from conductor_app.domain.outcome import NOTHING_USED, Judgement, Usage
-from conductor_app.domain.states import AttemptState
+from conductor_app.domain.states import UNFINISHED_ATTEMPT, AttemptState
 from conductor_app.ids import new_id
 from conductor_app.store import budgets
 from conductor_app.store.database import Transaction
@@ -135,6 +135,16 @@ def attempts_at(tx: Transaction, task_id: str) -> Sequence[Row[Any]]:
     """The attempts at a task, the newest first."""
     statement = select(attempts).where(attempts.c.task_id == task_id)
     return tx.all(statement.order_by(attempts.c.number.desc()))
+
+
+def unfinished(tx: Transaction, task_id: str, round_: int) -> tuple[str, ...]:
+    """The attempts of a round that ended without a result, the latest first."""
+    statement = select(attempts.c.id).where(
+        attempts.c.task_id == task_id,
+        attempts.c.round == round_,
+        attempts.c.status.in_(UNFINISHED_ATTEMPT),
+    )
+    return tuple(row.id for row in tx.all(statement.order_by(attempts.c.number.desc())))
 
 
 def count_attempts(tx: Transaction, task_id: str) -> int:

@@ -5,14 +5,14 @@ is never obeyed: every git command here names the git directory itself.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from workers import crash
 from workers.git.merging import tree_of
 from workers.git.messages import compose
-from workers.git.names import checked_hidden
+from workers.git.names import checked_hidden, kept_ref
 from workers.git.program import Git
 from workers.git.refs import Refs
 from workers.git.removal import remove_tree
@@ -57,6 +57,15 @@ class Worktree:
         crash.point("publish.before")
         self.refs.put(checked_hidden(ref), self.head())
         crash.point("publish.after")
+
+    def keep(self, attempt: str, unless: Collection[str | None] = ()) -> None:
+        """Put all that is there where the next attempt finds it, on this machine.
+
+        Not when its commit is one of `unless`.
+        """
+        head = self.commit(f"Unfinished work of attempt {attempt}", {})
+        if head not in unless:
+            self.git.run("update-ref", "--end-of-options", kept_ref(attempt), head)
 
     def diffstat(self) -> str:
         """Which files the commits changed, and by how many lines."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from workers import crash
 from workers.git.errors import GitFailed
 from workers.git.held import held
-from workers.git.names import attempt_ref, checked, kept_ref
+from workers.git.names import attempt_ref, checked
 from workers.git.program import Git
 from workers.git.refs import Refs, read_local
 from workers.git.removal import remove_tree
@@ -27,14 +27,17 @@ class Worktrees:
         self._home = home / "worktrees"
 
     @contextmanager
-    def lend(self, attempt: str, commit: str) -> Iterator[Worktree]:
-        """A worktree at `commit`. At the end unpublished work is kept, then all is removed."""
+    def lend(self, attempt: str, commit: str, files: str | None = None) -> Iterator[Worktree]:
+        """A worktree at `commit`, with the files of another commit if one is given.
+
+        At the end unpublished work is kept, then all is removed.
+        """
         with held(self._lock(attempt)) as mine:
             if not mine:
                 raise GitFailed(f"Another process on this machine works on attempt {attempt}.")
             self._discard(attempt)
             try:
-                worktree = self._add(attempt, commit)
+                worktree = self._add(attempt, commit, files)
                 crash.point("worktree.after_add")
                 yield worktree
             finally:
@@ -51,7 +54,8 @@ class Worktrees:
             try:
                 with held(self._lock(attempt)) as abandoned:
                     if abandoned:
-                        self._discard(attempt)
+                        # Also where nothing was changed: that it was there says so.
+                        self._discard(attempt, unchanged=True)
                         removed.append(attempt)
             except (GitFailed, OSError) as failure:
                 failures.append(f"{attempt}: {failure}")
@@ -61,7 +65,7 @@ class Worktrees:
             raise GitFailed(f"Worktrees could not be removed: {'; '.join(failures)}")
         return removed
 
-    def _add(self, attempt: str, commit: str) -> Worktree:
+    def _add(self, attempt: str, commit: str, files: str | None) -> Worktree:
         path = self._home / attempt
         with turn(self._git.git_dir):
             crash.point("worktree.before_add")
@@ -71,17 +75,22 @@ class Worktrees:
             )
         git = Git(self._registered()[attempt], path)
         git.run("reset", "--quiet", "--hard")
+        if files is not None:
+            git.run("read-tree", "--reset", "-u", files)
         # A ref of this worktree alone. While it is missing there is nothing to keep.
         git.run("update-ref", BASE, commit)
         return Worktree(path, commit, git, self._refs)
 
-    def _discard(self, attempt: str) -> None:
-        """Keep what has not been published, then remove the worktree; fine when there is none."""
+    def _discard(self, attempt: str, *, unchanged: bool = False) -> None:
+        """Keep what has not been published, then remove the worktree; fine when there is none.
+
+        With `unchanged` its files are kept even if they are those that it began with.
+        """
         registration, path = self._registered().get(attempt), self._home / attempt
         if registration is None:
             self._discard_half(attempt, path)
             return
-        self._keep(attempt, registration, path)
+        self._keep(attempt, registration, path, unchanged)
         crash.point("worktree.before_remove")
         remove_tree(path)
         with turn(self._git.git_dir):
@@ -97,7 +106,7 @@ class Worktrees:
             if not (registration / "gitdir").exists():
                 remove_tree(registration)
 
-    def _keep(self, attempt: str, registration: Path, path: Path) -> None:
+    def _keep(self, attempt: str, registration: Path, path: Path, unchanged: bool) -> None:
         if not path.is_dir():
             return  # what is registered may be half removed as well
         git = Git(registration, path)
@@ -108,9 +117,8 @@ class Worktrees:
         for lock in registration.glob("*.lock"):
             lock.unlink(missing_ok=True)
         worktree = Worktree(path, base, git, self._refs)
-        head = worktree.commit(f"Unfinished work of attempt {attempt}", {})
-        if head not in (base, read_local(git, attempt_ref(attempt))):
-            self._git.run("update-ref", "--end-of-options", kept_ref(attempt), head)
+        nothing = {read_local(git, attempt_ref(attempt)), None if unchanged else base}
+        worktree.keep(attempt, nothing)
         crash.point("worktree.after_keep")
 
     def _lock(self, attempt: str) -> Path:

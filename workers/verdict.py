@@ -1,0 +1,107 @@
+"""What an attempt brought, judged by its task's checks: a verdict on each, and what failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conductor_app.domain.outcome import Judgement
+from conductor_app.domain.states import Verdict
+from conductor_app.domain.workflow import FileCheck, TaskSpec
+from conductor_app.engine.claim import Claim
+from workers.bench import Bench, open_bench, operator_variables
+from workers.checks import CheckResult, judge
+from workers.failures import AttemptFailed, FailureKind
+from workers.held import Held
+from workers.workspace import Repository
+
+if TYPE_CHECKING:
+    from workers.process import WorkerProcess
+
+# What failed logs tell the next attempt, in characters.
+LOG_LENGTH = 4_000
+
+
+@dataclass(frozen=True)
+class Judging:
+    """A task's checks, and where they are carried out."""
+
+    process: "WorkerProcess"
+    claim: Claim
+    held: Held
+    spec: TaskSpec
+    artifacts: Path
+
+    def commit(self, repository: Repository, commit: str) -> tuple[Judgement, ...]:
+        """The verdicts on a commit's files. Raises NotPassed, JudgingCancelled."""
+        if not self.spec.checks and not self.spec.produces:
+            return ()
+        with open_bench(
+            repository,
+            commit,
+            workflow=self.claim.workflow,
+            sandbox=self.process.sandbox,
+            home=self.process.conductor.settings.home,
+            artifacts=self.artifacts,
+            variables=operator_variables(),
+            cancelled=self.held.stopped,
+        ) as bench:
+            return self._verdicts(bench)
+
+    def empty(self, place: Path) -> tuple[Judgement, ...]:
+        """The verdicts where there is no repository; `place` has no files. Raises the same."""
+        bench = Bench(
+            checkout=place,
+            commit="",
+            tree="",
+            workflow=self.claim.workflow,
+            sandbox=self.process.sandbox,
+            home=self.process.conductor.settings.home,
+            artifacts=self.artifacts,
+            variables=operator_variables(),
+            cancelled=self.held.stopped,
+        )
+        return self._verdicts(bench)
+
+    def _verdicts(self, bench: Bench) -> tuple[Judgement, ...]:
+        produced = [
+            FileCheck(kind="file", name=f"Produces {path}", path=path)
+            for path in self.spec.produces
+        ]
+        results = judge([*produced, *self.spec.checks], bench)
+        verdicts = tuple(judgement(each, "task", self.claim.task_key) for each in results)
+        bad = [each for each in results if each.verdict == Verdict.FAILED]
+        if not bad:
+            return verdicts
+        missing = len(produced) > 0 and results.index(bad[0]) < len(produced)
+        kind = FailureKind.OUTPUT_MISSING if missing else FailureKind.CHECK_FAILED
+        message = "; ".join(f"{each.name}: {each.message}" for each in bad)
+        raise NotPassed(kind, message, _logs_of(bad), verdicts)
+
+
+class NotPassed(AttemptFailed):
+    """The attempt's work did not pass its task's checks."""
+
+    def __init__(
+        self, kind: FailureKind, message: str, logs: str, judgements: tuple[Judgement, ...]
+    ) -> None:
+        super().__init__(kind, message, detail=logs)
+        self.judgements = judgements
+
+
+def judgement(result: CheckResult, role: str, subject: str) -> Judgement:
+    return Judgement(
+        role,
+        subject,
+        result.name,
+        result.kind,
+        result.verdict,
+        result.message,
+        result.evidence,
+        result.task,
+    )
+
+
+def _logs_of(bad: Sequence[CheckResult]) -> str:
+    logs_of = (str(each.evidence.get("log", "")) for each in bad)
+    return "\n".join(text for text in logs_of if text)[-LOG_LENGTH:]
