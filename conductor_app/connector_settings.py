@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from conductor_app import configuration, connector_keys
+from conductor_app import configuration, connector_keys, programs
 from conductor_app.connector_keys import Key
 from conductor_app.domain.workflow_checks import Model, Slug, Text
 from conductor_app.errors import InvalidSettings
@@ -136,9 +136,10 @@ class ConnectorSettings:
 def load(settings: Settings, environ: Mapping[str, str] | None = None) -> ConnectorSettings:
     """As conductor.yml and, above it, the environment have it. Raises InvalidSettings."""
     written = configuration.section(settings.home, "connectors")
+    known = (*DEFAULTS, *programs.BY_CONNECTOR)
     for name in written:
-        if name not in DEFAULTS:
-            told = configuration.unknown("connector with settings", name, tuple(DEFAULTS))
+        if name not in known:
+            told = configuration.unknown("connector with settings", name, known)
             raise InvalidSettings(f"{settings.home / configuration.FILE_NAME}: {told}")
     environ = os.environ if environ is None else environ
     choices = {

@@ -33,6 +33,9 @@ class ProgramChoices(Model):
     protocol: Literal["messages", "responses", "none"] | None = Field(
         default=None, description="What it speaks to the model gateway; none: soft cap"
     )
+    provider: Text | None = Field(
+        default=None, description="Whose models it uses, as genai-prices calls it"
+    )
     model: Text | None = Field(default=None, description="The model's id")
     permission_mode: Text | None = Field(default=None, description="What it may do unasked")
     max_turns: Annotated[int, Field(ge=1)] | None = Field(

@@ -21,6 +21,8 @@ _OPENED_BY = {
     "claude2": "workers.connectors.claude:open_claude2",
     "codex": "workers.connectors.codex:open_codex",
     "deepseek": "workers.connectors.deepseek:open_deepseek",
+    "command": "workers.connectors.command:open_command",
+    "acp": "workers.connectors.acp:open_acp",
 }
 
 

@@ -11,6 +11,8 @@ from workers.sandbox import CommandResult
 # How much of a program's output a failure shows.
 TAIL = 2_000
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
+# What ended a program that printed more than any attempt has to say.
+FLOODED = "flood"
 _ITS_OWN_ADVICE = {
     FailureKind.TOOL_LIMIT: "Make the task smaller, or raise `max_turns` in the settings.",
     FailureKind.BUDGET_EXHAUSTED: "Raise `max_usd` in the settings, or make the task smaller.",
@@ -54,6 +56,13 @@ def _ended_by_force(
             FailureKind.TIMEOUT,
             f"{name} was not done after {result.duration:.0f} s, the task's timeout, and was "
             "ended. Give the task more time, or make it smaller.",
+            detail=_tail(result),
+        )
+    if result.killed_by == FLOODED:
+        return AttemptFailed(
+            FailureKind.UNREADABLE,
+            f"{name} printed without end and was ended. The attempt's log shows how it began; "
+            "make the task smaller, or try another program.",
             detail=_tail(result),
         )
     if result.killed_by is not None:
