@@ -154,6 +154,8 @@ class _Reading:
         self._pieces.setdefault((index, field), []).append(piece)
         if field == "text":
             self._lines.add(piece)
+        else:
+            self._lines.count(piece)
 
     def _block(self, index: int) -> Json:
         block = self._blocks[index]

@@ -69,6 +69,8 @@ class CodexConnector(LiveConnector):
             match event.type:
                 case "response.output_text.delta":
                     lines.add(event.delta)
+                case "response.function_call_arguments.delta":
+                    lines.count(event.delta)
                 case "response.output_item.done":
                     items[event.output_index] = event.item.to_dict()
                     lines.end()

@@ -134,6 +134,7 @@ class _Reading:
         # The SDK does not know this field, so it is among the extras.
         if thoughts := getattr(delta, "reasoning_content", None):
             self._thoughts.append(thoughts)
+            self._lines.count(thoughts)
         if delta.content:
             self._text.append(delta.content)
             self._lines.add(delta.content)
@@ -143,6 +144,7 @@ class _Reading:
             if part.function is not None:
                 call["name"] = part.function.name or call.get("name")
                 pieces.append(part.function.arguments or "")
+                self._lines.count(pieces[-1])
 
     def _call(self, index: int) -> Json:
         call, pieces = self._calls[index]

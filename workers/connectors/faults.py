@@ -54,7 +54,7 @@ _BY_VAGUE_WORD: Mapping[str, FailureKind] = {
     "invalid_prompt": FailureKind.BAD_REQUEST,
     "not_found_error": FailureKind.BAD_REQUEST,
 }
-_RETRYABLE = (FailureKind.API_LIMIT, FailureKind.TEMPORARY_FAILURE)
+_RETRYABLE = (FailureKind.API_LIMIT, FailureKind.TEMPORARY_FAILURE, FailureKind.UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,13 @@ class Fault:
     retry_after: float | None = None
     # The request did not even arrive.
     unsent: bool = False
+    # What we make of it ourselves.
+    judged: FailureKind | None = None
 
     @property
     def kind(self) -> FailureKind:
+        if self.judged is not None:
+            return self.judged
         for word in self.words:
             if word in _BY_WORD:
                 return _BY_WORD[word]
@@ -95,6 +99,12 @@ class Failed(Exception):
 
 class Truncated(Exception):
     """The stream ended, cleanly or not, before the provider said that the answer was complete."""
+
+
+def too_long(characters: int) -> Failed:
+    """It said more than this, which is more than it was allowed."""
+    said = f"it said more than {characters:,} characters in one turn, and was not asked for so many"
+    return Failed(Fault(said, judged=FailureKind.UNREADABLE))
 
 
 def fault_of(error: Exception) -> Fault:
@@ -222,6 +232,11 @@ def _sentence(kind: FailureKind, fault: Fault, settings: ModelSettings) -> str:
             return (
                 f"{who} did not accept the request for {settings.model}: {said}. If this model "
                 f"can't do what was asked of it, change {section}, or the agent's `model`."
+            )
+        case FailureKind.UNREADABLE:
+            return (
+                f"{who}'s {settings.model} could not be used: {said}. Check that {variable}"
+                f"_BASE_URL or `base_url` of {section} is {who}'s, or choose another model."
             )
     if fault.unsent:
         return (

@@ -13,7 +13,7 @@ from conductor_app.connector_settings import ModelSettings
 from conductor_app.tool_specs import ToolSpec
 from workers.agents.base import AgentContext, AgentResult
 from workers.connectors.base import LogCallback, Message, Turn
-from workers.connectors.faults import failure_of, fault_of
+from workers.connectors.faults import failure_of, fault_of, too_long
 from workers.connectors.model import ModelConnector
 from workers.connectors.patience import Patience
 from workers.failures import AttemptFailed, FailureKind
@@ -21,6 +21,9 @@ from workers.failures import AttemptFailed, FailureKind
 Json = dict[str, Any]
 # What a provider adds to a request on its own, in tokens.
 _UNSEEN_TOKENS = 1_000
+# No token is longer on average, and no answer below this is worth a complaint.
+_LONGEST_TOKEN = 64
+_NEVER_TOO_LONG = 1_000_000
 
 
 class Answer(Protocol):
@@ -89,11 +92,11 @@ class LiveConnector(ModelConnector):
         system, rest = _apart(messages)
         request = self.request(system, self._wires.of(rest), tools)
         request_id = None
-        lines = Lines(self.log)
+        lines = Lines(self.log, max(_NEVER_TOO_LONG, _LONGEST_TOKEN * self.max_output_tokens))
         try:
             with self._patience.lasting(), self.answer(request, self._timeout()) as answer:
                 request_id = _request_id(answer.response)
-                turn = self.read(answer, lines)
+                turn = _sound(self.read(answer, lines))
         except AttemptFailed:
             raise
         except Exception as error:
@@ -120,13 +123,23 @@ class LiveConnector(ModelConnector):
 
 
 class Lines:
-    """A stream's text for the log, as whole lines."""
+    """A stream's text for the log, as whole lines; all that it says is counted."""
 
-    def __init__(self, log: LogCallback | None) -> None:
+    def __init__(self, log: LogCallback | None, longest: int) -> None:
         self._log = log
+        self._left = longest
+        self._longest = longest
         self._begun: list[str] = []
 
+    def count(self, piece: str) -> None:
+        """Something that is not for the log. Raises Failed: it says more than it was allowed."""
+        self._left -= len(piece)
+        if self._left < 0:
+            raise too_long(self._longest)
+
     def add(self, text: str) -> None:
+        """Raises Failed: it says more than it was allowed."""
+        self.count(text)
         first, *more = text.split("\n")
         self._begun.append(first)
         for line in more:
@@ -179,6 +192,24 @@ def arguments_of(text: str) -> Any:
 def arguments_text(arguments: Any) -> str:
     """A call's arguments as the model said them."""
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+
+
+def _sound(turn: Turn) -> Turn:
+    """The turn, if each part is what it should be: the SDKs look at nothing that they are sent.
+
+    Raises TypeError, ValueError.
+    """
+    texts = [turn.text, turn.model, *(part for c in turn.tool_calls for part in (c.id, c.name))]
+    if wrong := [each for each in texts if not isinstance(each, str)]:
+        raise TypeError(f"{wrong[0]!r} where a text should be")
+    used = turn.usage
+    parts = (used.cache_read_tokens, used.cache_write_tokens)
+    for each in (used.input_tokens, used.output_tokens, *parts):
+        if not isinstance(each, int) or each < 0:
+            raise ValueError(f"{each!r} where a number of tokens should be")
+    if sum(parts) > used.input_tokens:
+        raise ValueError("more tokens were cached than there were")
+    return turn
 
 
 def _apart(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
