@@ -20,7 +20,7 @@ from conductor_app.domain.workflow_checks import (
     SqlExpectation,
 )
 from conductor_app.domain.workflow_given import given_checks
-from conductor_app.domain.workflow_inputs import InputSpec, render
+from conductor_app.domain.workflow_inputs import InputSpec, headline, render
 from conductor_app.domain.workflow_plan import PlannedTask
 from conductor_app.domain.workflow_problems import Problem, Surroundings, check_lists
 from conductor_app.domain.workflow_template import (
@@ -74,6 +74,7 @@ __all__ = [
     "Wanted",
     "Workflow",
     "given_checks",
+    "headline",
     "render",
 ]
 

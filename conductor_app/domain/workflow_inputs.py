@@ -13,6 +13,8 @@ from conductor_app.errors import InvalidInput
 
 Value = str | int | float | bool | None
 PLACE = re.compile(r"\$\{inputs\.([^}]*)\}")
+# As long as the subject of a commit should be.
+LINE = 72
 _YES = frozenset({"true", "yes", "on", "1"})
 _NO = frozenset({"false", "no", "off", "0"})
 
@@ -65,6 +67,9 @@ def parse_inputs(specs: Mapping[str, InputSpec], given: Mapping[str, str]) -> di
             default = spec.default
             values[name] = None if default is None else spec.parse(_written(default))
             continue
+        if spec.required and not given[name].strip():
+            problems.append(f"`{name}` is empty, and nothing can be done without it")
+            continue
         try:
             values[name] = spec.parse(given[name])
         except ValueError as error:
@@ -83,6 +88,12 @@ def render(text: str, inputs: Mapping[str, Any]) -> str:
         return _written(inputs[place[1]])
 
     return PLACE.sub(fill, text)
+
+
+def headline(text: str, inputs: Mapping[str, Any]) -> str:
+    """The text filled in as one line that fits a list, or the subject of a commit."""
+    line = next((line.strip() for line in render(text, inputs).splitlines() if line.strip()), "")
+    return line if len(line) <= LINE else line[: LINE - 4].rstrip() + " ..."
 
 
 def names_in(text: str) -> list[str]:

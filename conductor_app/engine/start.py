@@ -12,8 +12,8 @@ from conductor_app.domain.states import (
     PhaseState,
     TaskState,
 )
-from conductor_app.domain.workflow import PlannedTask, Workflow
-from conductor_app.engine import budgets, dispatch, transition
+from conductor_app.domain.workflow import PlannedTask, Workflow, headline
+from conductor_app.engine import budget_opening, dispatch, transition
 from conductor_app.engine.settle import settle
 from conductor_app.errors import InvalidInput, Refused
 from conductor_app.ids import new_id
@@ -81,19 +81,20 @@ def start(tx: Transaction, project_id: str, wanted: Wanted) -> str:
         updated_at=tx.now,
     )
     executions.add_share(tx, id_, priority.weight(wanted.priority))
-    budgets.open_execution(tx, id_, workflow.budget)
+    budget_opening.open_execution(tx, id_, workflow.budget)
     execution = executions.lock(tx, id_)
     assert execution is not None
     tx.events.created(id_, "execution", [id_], ExecutionState.PENDING)
-    _lay_out(tx, execution, workflow, plan)
+    _lay_out(tx, execution, wanted, plan)
     queues = transition.enter_first(tx, execution)
     dispatch.top_up(tx, [*queues, *settle(tx, execution)])
     return id_
 
 
 def _lay_out(
-    tx: Transaction, execution: Execution, workflow: Workflow, plan: list[PlannedTask]
+    tx: Transaction, execution: Execution, wanted: Wanted, plan: list[PlannedTask]
 ) -> None:
+    workflow = wanted.workflow
     per_phase = Counter(task.phase for task in plan)
     per_milestone = Counter(task.milestone for task in plan)
     phase_rows = [
@@ -107,7 +108,7 @@ def _lay_out(
         for key in [f"{phase.number}/{each.key}"]
     ]
     phases.add(tx, phase_rows, milestone_rows)
-    _lay_out_tasks(tx, execution, plan)
+    _lay_out_tasks(tx, execution, plan, wanted.inputs)
     for kind, rows, state in (
         ("phase", phase_rows, PhaseState.PENDING),
         ("milestone", milestone_rows, MilestoneState.PENDING),
@@ -115,7 +116,9 @@ def _lay_out(
         tx.events.created(execution.id, kind, [row["id"] for row in rows], state)
 
 
-def _lay_out_tasks(tx: Transaction, execution: Execution, plan: list[PlannedTask]) -> None:
+def _lay_out_tasks(
+    tx: Transaction, execution: Execution, plan: list[PlannedTask], inputs: dict[str, Any]
+) -> None:
     ids = {task.key: new_id() for task in plan}
     rows = [
         {
@@ -126,7 +129,7 @@ def _lay_out_tasks(tx: Transaction, execution: Execution, plan: list[PlannedTask
             "current": True,
             "phase": task.phase,
             "agent": task.agent,
-            "title": task.spec.title,
+            "title": headline(task.spec.title, inputs),
             "milestone": task.milestone,
             "status": TaskState.WAITING,
             "priority": task.priority,

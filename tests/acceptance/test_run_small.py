@@ -288,7 +288,7 @@ def test_a_task_that_fails_for_good_and_the_ways_out(trial: Trial) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["run", "--connector", "claude"], 2, "There is no connector `claude`"),
+        (["run", "--connector", "oracle"], 2, "There is no connector `oracle`"),
         (["run", "no-such-workflow"], 1, "project-conductor"),
         (["run", "--input", "colour=blue"], 2, "is not an input"),
         (["run", "--project", "/tmp"], 2, "is not a git repository"),

@@ -71,7 +71,7 @@ def test_inputs_are_typed_by_the_template(api: Caller, repo: Path) -> None:
         ({"workflow": "small", "template": SMALL}, 422, "invalid_fields"),
         ({"template": "name: [broken"}, 422, "invalid_workflow"),
         ({"connector": "repley"}, 422, "no_such_connector"),
-        ({"connector": "claude"}, 422, "no_such_connector"),
+        ({"connector": "oracle"}, 422, "no_such_connector"),
         ({"target_phase": 9}, 422, "invalid_input"),
         ({"target_phase": -1}, 422, "invalid_fields"),
         ({"target_phase": 0, "replay_before": 1}, 422, "invalid_input"),

@@ -50,9 +50,9 @@ def test_what_can_not_be_started_is_refused_as_the_api_does(
     monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     if way == "variable":
-        monkeypatch.setenv("CONDUCTOR_CONNECTOR", "claude")
-    with pytest.raises(NoSuchConnector, match=r"`claude`.*It has: replay.*CONDUCTOR_CONNECTOR"):
-        settle(connector="claude" if way == "option" else None)
+        monkeypatch.setenv("CONDUCTOR_CONNECTOR", "oracle")
+    with pytest.raises(NoSuchConnector, match=r"`oracle`.*It has: .*replay.*CONDUCTOR_CONNECTOR"):
+        settle(connector="oracle" if way == "option" else None)
 
 
 def test_what_was_asked_for_goes_before_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:

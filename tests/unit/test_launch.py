@@ -77,10 +77,10 @@ def test_a_template_without_recording_is_refused() -> None:
 @pytest.mark.parametrize(
     ("order", "settings"),
     [
-        (Order(connector="claude"), {}),
-        (Order(), {"connector": "claude"}),
+        (Order(connector="oracle"), {}),
+        (Order(), {"connector": "oracle"}),
         (Order(template=FUNCTIONS, connector="nothing"), {}),
-        (Order(template=FUNCTIONS.replace('function: "a:b"', "connector: claude")), {}),
+        (Order(template=FUNCTIONS.replace('function: "a:b"', "connector: oracle")), {}),
     ],
 )
 def test_connectors_that_this_version_lacks(order: Order, settings: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from conductor_app.domain.workflow import InputSpec, Workflow, render
+from conductor_app.domain.workflow import InputSpec, Workflow, headline, render
 from conductor_app.errors import InvalidInput
 
 
@@ -76,3 +76,16 @@ def test_texts_are_filled_in_and_nothing_else_is_touched() -> None:
 def test_an_unknown_place_is_refused() -> None:
     with pytest.raises(InvalidInput, match="names no input"):
         render("${inputs.other}", {})
+
+
+def test_a_text_as_a_line() -> None:
+    given = {"prompt": "\n  Add rate limiting\nto the API\n", "long": "word " * 40}
+    assert headline("${inputs.prompt}", given) == "Add rate limiting"
+    line = headline("Do: ${inputs.long}", given)
+    assert line.startswith("Do: word word") and line.endswith("word ...") and len(line) <= 72
+    assert headline("${inputs.none}", {"none": None}) == ""
+
+
+def test_what_is_required_says_something() -> None:
+    with pytest.raises(InvalidInput, match="`prompt` is empty, and nothing can be done"):
+        workflow(prompt={"required": True}).parse_inputs({"prompt": " \n"})
