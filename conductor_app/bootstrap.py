@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from conductor_app import silence
+from conductor_app import masking, secretfile, silence
 from conductor_app.domain.budget import Caps, Daily, nano_usd
 from conductor_app.engine.sweep import Timing
 from conductor_app.queue import CeleryQueue, Queue
@@ -61,6 +62,7 @@ class Conductor:
 
 def connect(settings: Settings, queue: Queue | None = None) -> Conductor:
     """A Conductor on the database and broker of the settings."""
+    know_secrets(settings)
     chosen = queue if queue is not None else CeleryQueue(celery_app(settings))
     database = Database(
         settings.database_url,
@@ -78,6 +80,19 @@ def connected(settings: Settings, queue: Queue | None = None) -> Iterator[Conduc
         yield conductor
     finally:
         conductor.close()
+
+
+def know_secrets(settings: Settings) -> None:
+    """Have everything masked that opens something here: of the environment, settings, files."""
+    masking.know_environment(os.environ)
+    for url in (settings.database_url, settings.broker_url, settings.redis_url):
+        masking.know_url(url)
+    for chosen in (settings.token, settings.secret_key):
+        if chosen is not None:
+            masking.know(chosen.get_secret_value())
+    places = settings.places
+    for file in (places.api_token, places.secret_key, places.redis_password):
+        secretfile.know(file)
 
 
 def celery_app(settings: Settings) -> Celery:

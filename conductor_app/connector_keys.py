@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from conductor_app import masking
 from conductor_app.errors import InvalidSettings
 
 VARIABLES = {
@@ -90,4 +91,5 @@ def _key(text: str, source: str) -> Key | None:
         raise InvalidSettings(
             f"What is in {source} is no key: it has spaces, line breaks or letters that no key has."
         )
+    masking.know(key)
     return Key(SecretStr(key), source)

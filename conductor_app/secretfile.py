@@ -3,8 +3,10 @@
 import os
 import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+from conductor_app import masking
 from conductor_app.errors import EnvironmentProblem
 
 
@@ -17,6 +19,12 @@ def read_or_create(path: Path) -> str:
         return _read(path)
 
 
+def know(path: Path) -> None:
+    """Let the secret in `path` be masked, where there is one."""
+    with suppress(OSError, UnicodeDecodeError):
+        masking.know(path.read_text())
+
+
 def _read(path: Path) -> str:
     try:
         secret = path.read_text().strip()
@@ -27,6 +35,7 @@ def _read(path: Path) -> str:
         ) from denied
     if not secret:
         raise EnvironmentProblem(f"{path} is empty. Delete it; a fresh secret is made then.")
+    masking.know(secret)
     return secret
 
 
