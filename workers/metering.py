@@ -9,7 +9,9 @@ from sqlalchemy.exc import DBAPIError
 
 from conductor_app import logs
 from conductor_app.bootstrap import Conductor
-from conductor_app.domain.budget import Account, Amount, Basis, Left, Refused, Scope, usd
+from conductor_app.domain import budget_words
+from conductor_app.domain.budget import Amount, Basis, Left, Refused, usd
+from conductor_app.domain.budget_names import IN_WORDS, names
 from conductor_app.engine import budgets
 from conductor_app.engine.budgets import AttemptEnded, PriceUnknown, Reserved
 from conductor_app.engine.claim import Claim
@@ -22,12 +24,6 @@ from workers.failures import AttemptFailed, FailureKind
 
 # How long to wait for what others have reserved, in seconds: about a call's length.
 WAIT = 2.0
-_NAMES = {
-    Scope.INSTALLATION_DAY: "today's budget of the installation",
-    Scope.PROJECT_DAY: "today's budget of the project",
-    Scope.EXECUTION: "the budget of the execution",
-    Scope.TASK: "the budget of the task",
-}
 
 
 class Call:
@@ -267,40 +263,21 @@ def _used(usage: Usage, own: int | None, basis: Basis, at: int, request_id: str 
 
 
 def _exhausted(refused: Refused, worst: Amount, spender: Spender) -> AttemptFailed:
-    name = _NAMES[refused.scope]
     if refused.wait:
         return AttemptFailed(
             FailureKind.BUDGET_EXHAUSTED,
-            f"Other calls have reserved what is left of {name}; it waits until they are settled.",
+            f"Other calls have reserved what is left of {IN_WORDS[refused.scope]}; it waits until "
+            "they are settled.",
             retry_after=WAIT,
             unspent=True,
         )
+    name = next(each for each in names(spender.place("")) if each.scope == refused.scope)
     return AttemptFailed(
         FailureKind.BUDGET_EXHAUSTED,
-        f"{name[0].upper()}{name[1:]} does not cover the next call: it may take "
-        f"{worst.tokens:,} tokens and {usd(worst.nano_usd):.4f} USD, and {_left(refused.account)}. "
-        f"Way out: `conductor budget raise {_named(refused.scope, spender)}`, then it goes on.",
+        f"{budget_words.title(refused.scope)} does not cover the next call: it may take "
+        f"{worst.tokens:,} tokens and {usd(worst.nano_usd):.4f} USD, and "
+        f"{budget_words.left(refused.account)}. "
+        f"{budget_words.way_out(refused.scope, name.spoken)}",
         retryable=False,
         unspent=True,
     )
-
-
-def _left(account: Account) -> str:
-    left = account.left
-    words = []
-    if left.tokens is not None:
-        words.append(f"{left.tokens:,} of {account.caps.tokens:,} tokens are left")
-    if left.nano_usd is not None and account.caps.nano_usd is not None:
-        words.append(f"{usd(left.nano_usd):.4f} of {usd(account.caps.nano_usd)} USD are left")
-    return " and ".join(words)
-
-
-def _named(scope: Scope, spender: Spender) -> str:
-    """What the command calls the budget, with the caps that it can be given."""
-    names = {
-        Scope.INSTALLATION_DAY: "installation",
-        Scope.PROJECT_DAY: f"project:{spender.project_id}",
-        Scope.EXECUTION: f"execution:{spender.execution_id}",
-        Scope.TASK: f"task:{spender.task_id}",
-    }
-    return f"{names[scope]} --tokens N --usd X --reason WHY"

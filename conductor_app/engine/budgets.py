@@ -4,24 +4,21 @@ Neither locks an execution, and both take their budgets in one order, so that th
 who may be waiting for them. Events are told apart, by `alert`, for the same reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import ValidationError
-from sqlalchemy import select
 
 from conductor_app.domain import budget as rules
-from conductor_app.domain.budget import Amount, Caps, Daily, Place, Refused, Scope
-from conductor_app.domain.workflow_template import Budget, TaskBudget
-from conductor_app.errors import InvalidInput
+from conductor_app.domain import budget_words
+from conductor_app.domain.budget import Amount, Daily, Place, Refused, Scope
+from conductor_app.domain.budget_names import Name
+from conductor_app.engine import budget_opening as opening
 from conductor_app.errors import Refused as NotAllowed
-from conductor_app.store import budgets, executions, workflows
+from conductor_app.store import budgets, executions, records
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import executions as execution_table
-from conductor_app.store.tables import projects as project_table
-from conductor_app.store.tables import tasks as task_table
+
+# The kind of the error that tells of a budget that runs short.
+BUDGET_ALERT = "BUDGET_ALERT"
 
 
 class AttemptEnded(NotAllowed):
@@ -58,7 +55,7 @@ def reserve(
     if not priced:
         _need_permission(tx, spender, place, daily)
     if not _take_all(tx, place, worst):
-        _create_missing(tx, place, daily)
+        opening.create_missing(tx, place, daily)
         if not _take_all(tx, place, worst):
             return _refused(tx, place, worst)
     return Reserved(budgets.add_reservation(tx, spender, day, worst, priced=priced), worst)
@@ -95,27 +92,34 @@ def record(tx: Transaction, spender: Spender, used: Used, daily: Daily) -> list[
     """
     day = rules.day_of(tx.now)
     place = spender.place(day)
-    _create_missing(tx, place, daily)
+    opening.create_missing(tx, place, daily)
     budgets.charge(tx, [(place, rules.NOTHING, used.amount)])
     budgets.add_usage(tx, spender, day, used)
     return budgets.alerts_due(tx, place.ids.values())
 
 
 def alert(tx: Transaction, execution_id: str, budget_ids: Sequence[str]) -> None:
-    """Tell once that a budget runs short: in the stream of the execution that made it so."""
-    executions.lock(tx, execution_id)
+    """Tell once that a budget runs short: in what the execution that made it so tells of itself."""
+    execution = executions.lock(tx, execution_id)
+    assert execution is not None
     for id_ in budget_ids:
         row = budgets.get(tx, id_)
         if row is None or not budgets.mark_alerted(tx, id_):
             continue
         account = budgets.account(row)
+        spoken = Name(account.scope, row.subject_id).spoken
+        message = budget_words.alert(account, row.alert_percent, spoken)
         tx.events.record(
             execution_id,
             "budget.alert",
             budget=id_,
+            message=message,
             percent=row.alert_percent,
             tokens={"cap": account.caps.tokens, "spent": account.spent.tokens},
             nano_usd={"cap": account.caps.nano_usd, "spent": account.spent.nano_usd},
+        )
+        records.add_error(
+            tx, execution_id, execution.current_phase, "medium", BUDGET_ALERT, message
         )
 
 
@@ -123,40 +127,6 @@ def settle_left_behind(tx: Transaction) -> int:
     """Book at the worst case what attempts reserved that have ended since; how many calls."""
     left = budgets.left_behind(tx)
     return budgets.settle_at_worst(tx, left) if left else 0
-
-
-def open_execution(tx: Transaction, execution_id: str, budget: Budget) -> None:
-    """The budget of a new execution, as its template has it."""
-    budgets.create(
-        tx,
-        rules.of_execution(execution_id),
-        kind=Scope.EXECUTION,
-        subject_id=execution_id,
-        execution_id=execution_id,
-        worked_until=tx.now,
-        working_from=tx.now,
-        alert_percent=rules.ALERT_PERCENT,
-        **budgets.capped(caps_of(budget)),
-    )
-
-
-def caps_of(budget: TaskBudget) -> Caps:
-    minutes = budget.minutes if isinstance(budget, Budget) else None
-    return rules.caps_of(budget.tokens, budget.usd, minutes)
-
-
-def caps_of_project(settings: Mapping[str, Any]) -> Caps:
-    """What a project may spend in a day, by its settings' `budget`; raises InvalidInput."""
-    try:
-        budget = TaskBudget.model_validate(settings.get("budget") or {})
-    except ValidationError as error:
-        mistake = error.errors()[0]
-        where = ".".join(["budget", *(str(each) for each in mistake["loc"])])
-        raise InvalidInput(
-            f"The project's setting `{where}` is not valid: {mistake['msg'].lower()}. "
-            'Write for example {"budget": {"tokens": 200000, "usd": 20}}.'
-        ) from None
-    return caps_of(budget)
 
 
 def _take_all(tx: Transaction, place: Place, worst: Amount) -> bool:
@@ -183,53 +153,12 @@ def _refused(tx: Transaction, place: Place, worst: Amount) -> Refused:
 def _need_permission(tx: Transaction, spender: Spender, place: Place, daily: Daily) -> None:
     row = budgets.get(tx, place.ids[Scope.EXECUTION])
     if row is None:
-        _create_missing(tx, place, daily)
+        opening.create_missing(tx, place, daily)
     elif row.unknown_price_by is not None:
         return
     raise PriceUnknown(
         f"Nobody knows what {spender.model} of {spender.provider} costs, so nothing can be "
         "reserved for it. Way out: give its price in conductor.yml (`prices`) and `conductor "
         "start`, or let this execution go on without one: "
-        f'`conductor budget allow-unknown-price {spender.execution_id} --reason "..."`.'
+        f"`conductor budget allow-unknown-price execution:{spender.execution_id} --reason WHY`."
     )
-
-
-def _create_missing(tx: Transaction, place: Place, daily: Daily) -> None:
-    """The rows of budgets that nothing was taken from yet, in the order of locking."""
-    known = budgets.of_ids(tx, place.ids.values())
-    for scope, id_ in place.ids.items():
-        if id_ not in known:
-            budgets.create(tx, id_, kind=scope, **_opening(tx, scope, place, daily))
-
-
-def _opening(tx: Transaction, scope: Scope, place: Place, daily: Daily) -> dict[str, Any]:
-    alert = {"alert_percent": daily.alert_percent}
-    own_alert = {"alert_percent": rules.ALERT_PERCENT}
-    match scope:
-        case Scope.INSTALLATION_DAY:
-            pool = {"emergency_tokens": daily.emergency_tokens}
-            of_day = {"subject_id": "", "day": place.day}
-            return {**of_day, **alert, **pool, **budgets.capped(daily.caps)}
-        case Scope.PROJECT_DAY:
-            settings = tx.value(
-                select(project_table.c.settings).where(project_table.c.id == place.project_id)
-            )
-            of_day = {"subject_id": place.project_id, "day": place.day}
-            return {**of_day, **alert, **budgets.capped(caps_of_project(settings or {}))}
-        case Scope.EXECUTION:
-            caps = caps_of(_workflow(tx, place).budget)
-            of_execution = {"subject_id": place.execution_id, "execution_id": place.execution_id}
-            since = {"worked_until": tx.now, "working_from": tx.now}
-            return {**of_execution, **own_alert, **since, **budgets.capped(caps)}
-        case Scope.TASK:
-            key = tx.value(select(task_table.c.key).where(task_table.c.id == place.task_id))
-            spec = _workflow(tx, place).task(key)
-            of_task = {"subject_id": place.task_id, "execution_id": place.execution_id}
-            return {**of_task, **budgets.capped(caps_of(spec.budget))}
-
-
-def _workflow(tx: Transaction, place: Place) -> Any:
-    version = tx.value(
-        select(execution_table.c.workflow_version).where(execution_table.c.id == place.execution_id)
-    )
-    return workflows.of_version(tx, version)

@@ -7,7 +7,7 @@ from sqlalchemy import Row
 
 from conductor_app.domain.location import is_url, name_of
 from conductor_app.domain.spelling import closest
-from conductor_app.engine.budgets import caps_of_project
+from conductor_app.engine.budget_opening import caps_of_project
 from conductor_app.errors import Ambiguous, InvalidInput, NotFound, Refused
 from conductor_app.store import executions, projects
 from conductor_app.store.database import Transaction

@@ -126,6 +126,16 @@ def open_ids(tx: Transaction) -> list[str]:
     return [row.id for row in tx.all(select(executions.c.id).where(OPEN).order_by(executions.c.id))]
 
 
+def paused_for(tx: Transaction, reason: str, project_id: str | None = None) -> list[str]:
+    """The executions that are paused for this reason, of all projects or of one."""
+    statement = select(executions.c.id).where(
+        executions.c.status == ExecutionState.PAUSED, executions.c.reason == reason
+    )
+    if project_id is not None:
+        statement = statement.where(executions.c.project_id == project_id)
+    return [row.id for row in tx.all(statement.order_by(executions.c.id))]
+
+
 def hold_of(tx: Transaction, execution_id: str) -> str | None:
     """The job that holds everything else of an execution, if one does."""
     hold: str | None = tx.value(select(executions.c.hold).where(executions.c.id == execution_id))

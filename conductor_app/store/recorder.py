@@ -57,7 +57,11 @@ class Recorder:
         self._ends[stream] = (number, link)
 
     def record(self, execution_id: str, type_: str, **payload: Any) -> None:
-        self._pending.append(_Pending(f"execution:{execution_id}", type_, payload))
+        self.record_in(f"execution:{execution_id}", type_, **payload)
+
+    def record_in(self, stream: str, type_: str, **payload: Any) -> None:
+        """In a stream of any kind: `execution:ID`, `project:ID`, `installation`."""
+        self._pending.append(_Pending(stream, type_, payload))
 
     def moved(
         self, execution_id: str, kind: str, id_: str, before: str, after: str, **payload: Any

@@ -164,10 +164,15 @@ def test_whoever_has_lost_the_job_reserves_nothing_more(engine: Engine) -> None:
 
 
 def test_the_tick_settles_what_an_attempt_that_has_ended_left(engine: Engine) -> None:
+    """One that reserved at the very moment at which somebody else ended it."""
     who = spender(engine)
+    engine.expire_leases()
+    mine = attempts.c.id == who.attempt_id
+    engine.change(attempts, mine, status="active")
     assert isinstance(reserve(engine, who, Amount(100)), Reserved)
-    engine.change(attempts, attempts.c.id == who.attempt_id, status="succeeded")
-    engine.do(ledger.settle_left_behind)
+    engine.change(attempts, mine, status="lost")
+    assert standing(engine, of_execution(who.execution_id)) == (Amount(), Amount(100))
+    engine.tick()
     assert standing(engine, of_execution(who.execution_id)) == (Amount(100), Amount())
 
 
