@@ -165,7 +165,7 @@ class Meter:
         else:
             terms = Terms(self._prices, spender, 0, 0)
             own = usage.cost_nano_usd or terms.of(usage)
-            used = _used(usage, own, Basis.REPORTED, terms.at, request_id)
+            used = _used(usage, own, Basis.SOFT_CAP, terms.at, request_id)
         daily = self._conductor.daily
         with self._transaction() as tx:
             due = budgets.record(tx, spender, used, daily)

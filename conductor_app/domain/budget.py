@@ -29,6 +29,8 @@ class Basis(StrEnum):
     """Where the figures of a call come from."""
 
     REPORTED = "reported"
+    # The word of a program that spends without asking: nothing else limits it.
+    SOFT_CAP = "soft_cap"
     # Its outcome is unknown, so it counts as the worst case.
     ASSUMED = "assumed"
     # A program that says nothing of what it used.

@@ -150,8 +150,8 @@ def test_what_a_program_says_afterwards_is_booked_even_beyond_the_cap(
     assert of(engine)[0] == 2002
     assert [row.basis for row in engine.rows(select(usage).order_by(usage.c.id))] == [
         "assumed",
-        "reported",
-        "reported",
+        "soft_cap",
+        "soft_cap",
         "unknown",
     ]
 

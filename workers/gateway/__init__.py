@@ -4,7 +4,7 @@ It speaks the Messages and Responses protocols, reserves each call's worst case 
 budget, forwards it with the real key, streams the answer through, settles what it took.
 """
 
-from workers.gateway.account import GatewayAccount, Upstream
+from workers.gateway.account import GatewayAccount
 from workers.gateway.server import Gateway, gateway
 
-__all__ = ["Gateway", "GatewayAccount", "Upstream", "gateway"]
+__all__ = ["Gateway", "GatewayAccount", "gateway"]

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from socket import SHUT_RDWR, socket
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from conductor_app.connector_settings import ModelSettings
 from workers import artifacts
 from workers.connectors.base import Usage
 from workers.failures import AttemptFailed
@@ -25,27 +25,17 @@ SILENCE = httpx2.Timeout(connect=10, read=300, write=60, pool=10)
 SETTLE_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Upstream:
-    """A provider's API; the key is read when a call is made."""
-
-    connector: str
-    provider: str
-    base_url: str
-    key: Callable[[], str]
-
-
 class GatewayAccount:
     """Admits one attempt by its token until it is closed; safe to use from many threads.
 
-    `spent` is called with each call's usage, priced where the price is known. `failure` is the
-    last reason for which a call came to nothing: the program may say it in its own words, or not
-    at all.
+    `upstreams` are the connectors that the gateway calls as, by protocol. `spent` is called with
+    each call's usage, priced where the price is known. `failure` is the last reason for which a
+    call came to nothing: the program may say it in its own words, or not at all.
     """
 
     def __init__(
         self,
-        upstreams: Mapping[str, Upstream],
+        upstreams: Mapping[str, ModelSettings],
         meter: CallMeter,
         folder: Path,
         spent: Callable[[Usage], None],
@@ -62,8 +52,13 @@ class GatewayAccount:
         self._closed = False
         self._sockets: set[socket] = set()
 
-    def upstream(self, protocol: str) -> Upstream | None:
+    def upstream(self, protocol: str) -> ModelSettings | None:
         return self._upstreams.get(protocol)
+
+    def failed(self, failure: AttemptFailed) -> None:
+        """A call came to nothing; when the attempt itself had it cut, that is no reason."""
+        if not self._closed:
+            self.failure = failure
 
     @contextmanager
     def in_call(self) -> Iterator[bool]:

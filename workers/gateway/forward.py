@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 import httpx2
 
+from conductor_app.connector_settings import ModelSettings
+from workers.connectors import clients
 from workers.connectors.base import Usage
-from workers.connectors.programs.report import kind_of_status
-from workers.failures import AttemptFailed, FailureKind
-from workers.gateway.account import GatewayAccount, Upstream
+from workers.connectors.faults import Fault, failure_of, fault_of, retry_after
+from workers.failures import AttemptFailed
+from workers.gateway.account import GatewayAccount
 from workers.gateway.meter import MeteredCall
 from workers.gateway.protocols import Json
 from workers.gateway.protocols import Protocol as Spoken
@@ -24,7 +26,6 @@ _RESPONSE_HEADERS = ("content-type", "request-id", "x-request-id", "retry-after"
 LEAST_OUTPUT_TOKENS = 1_000
 # Seconds for which a call waits for others to be settled; then the program is told to come back.
 PATIENCE = 60.0
-_SPEND_LIMITS = ("spend_limit", "ramp_limit", "insufficient_quota", "billing")
 
 
 class Answerer(Protocol):
@@ -43,7 +44,7 @@ class Forwarder:
     def __init__(
         self,
         account: GatewayAccount,
-        upstream: Upstream,
+        upstream: ModelSettings,
         protocol: Spoken,
         path: str,
         headers: Mapping[str, str],
@@ -73,7 +74,7 @@ class Forwarder:
                 body[self._protocol.output_limit] = metered.max_output_tokens
                 usage = self._metered(body, answerer, metered, entry)
         except AttemptFailed as failure:
-            self._account.failure = failure
+            self._account.failed(failure)
             entry |= {"refused": failure.kind, "message": failure.message}
             raise
         finally:
@@ -114,7 +115,7 @@ class Forwarder:
             entry["request_id"] = _request_id(response)
             if response.status_code >= 400:
                 metered.nothing_spent()
-                self._account.failure = self._refused(response)
+                self._account.failed(self._refused(response))
                 _pass_on(response, answerer, None)
                 return None
             try:
@@ -142,12 +143,11 @@ class Forwarder:
         )
         try:
             response = self._account.client.send(request, stream=True)
-        except httpx2.ConnectError as error:
-            if metered is not None:
-                metered.nothing_spent()
-            raise _unreachable(self._upstream, error) from error
         except httpx2.HTTPError as error:
-            raise _unreachable(self._upstream, error) from error
+            failure = failure_of(fault_of(error), self._upstream)
+            if failure.unspent and metered is not None:
+                metered.nothing_spent()
+            raise failure from error
         try:
             yield response
         finally:
@@ -157,26 +157,25 @@ class Forwarder:
         headers = {n: self._headers[n] for n in _REQUEST_HEADERS if self._headers.get(n)}
         # The figures are read as they stream by, so the answer must not be compressed.
         headers["accept-encoding"] = "identity"
-        key = self._upstream.key()
+        key = clients.require_key(self._upstream)
         if self._headers.get("x-api-key"):
             return headers | {"x-api-key": key}
         return headers | {"authorization": f"Bearer {key}"}
 
     def _refused(self, response: httpx2.Response) -> AttemptFailed:
         text = response.read().decode("utf-8", "replace")
-        kind = kind_of_status(response.status_code)
-        if kind == FailureKind.API_LIMIT and any(word in text for word in _SPEND_LIMITS):
-            kind = FailureKind.SPEND_LIMIT
-        wait = response.headers.get("retry-after", "")
-        return AttemptFailed(
-            kind,
-            f"{self._upstream.connector} answered {response.status_code} to the program: "
-            f"{_message(text)}",
-            http_status=response.status_code,
+        error = _error(text)
+        details = error.get("details")
+        code = details.get("error_code") if isinstance(details, dict) else None
+        words = (code, error.get("code"), error.get("type"))
+        fault = Fault(
+            message=str(error.get("message") or text or "nothing"),
+            status=response.status_code,
+            words=tuple(word for word in words if isinstance(word, str)),
             request_id=_request_id(response),
-            retry_after=float(wait) if wait.isdigit() else None,
-            retryable=kind in (FailureKind.API_LIMIT, FailureKind.TEMPORARY_FAILURE),
+            retry_after=retry_after(response.headers),
         )
+        return failure_of(fault, self._upstream)
 
 
 def _pass_on(response: httpx2.Response, answerer: Answerer, reader: UsageReader | None) -> None:
@@ -194,20 +193,14 @@ def _pass_on(response: httpx2.Response, answerer: Answerer, reader: UsageReader 
     answerer.finish()
 
 
-def _unreachable(upstream: Upstream, error: httpx2.HTTPError) -> AttemptFailed:
-    return AttemptFailed(
-        FailureKind.TEMPORARY_FAILURE,
-        f"{upstream.connector} could not be reached at {upstream.base_url}: "
-        f"{str(error) or type(error).__name__}. Check the address and this machine's network.",
-    )
-
-
 def _request_id(response: httpx2.Response) -> str | None:
     return response.headers.get("request-id") or response.headers.get("x-request-id")
 
 
-def _message(text: str) -> str:
+def _error(text: str) -> Json:
+    """The provider's error as an object; empty when it is none."""
     try:
-        return str(json.loads(text)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return text[:200] or "nothing"
+        found = json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

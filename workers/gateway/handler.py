@@ -146,8 +146,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         data = json.dumps(body).encode()
-        self.begin(status, {"content-type": "application/json", **headers}, len(data))
-        self.wfile.write(data)
+        try:
+            self.begin(status, {"content-type": "application/json", **headers}, len(data))
+            self.wfile.write(data)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
 
     _begun = False
     _chunked = False

@@ -70,7 +70,8 @@ class ClaudeCode(EventParser):
         report.summary = words(event, "result")
         report.turns = report.turns or count(event, "num_turns")
         report.cost_nano_usd = nano_usd(event, "total_cost_usd")
-        report.usage = _usage(event)
+        # Where it tells none, what it used is not known.
+        report.usage = _usage(event) or None
         report.denied = [words(each, "tool_name") for each in entries(event, "permission_denials")]
         if event.get("is_error") or event.get("subtype") in _LIMITS:
             report.complaint = _complaint(event)

@@ -1,7 +1,5 @@
 """What an attempt's program is, and whom the gateway calls for it, from the settings."""
 
-from functools import partial
-
 from conductor_app import program_settings
 from conductor_app.errors import InvalidSettings
 from conductor_app.programs import Program
@@ -10,7 +8,6 @@ from workers.connectors import clients
 from workers.connectors.assignment import Assignment
 from workers.connectors.programs.session import Means
 from workers.failures import AttemptFailed, FailureKind
-from workers.gateway import Upstream
 
 
 def means_for(connector: str, assignment: Assignment) -> Means:
@@ -21,13 +18,7 @@ def means_for(connector: str, assignment: Assignment) -> Means:
     settings = assignment.model_settings(program.upstream)
     clients.require_permission(settings)
     clients.require_key(settings)
-    upstream = Upstream(
-        settings.connector,
-        settings.provider,
-        settings.base_url,
-        partial(clients.require_key, settings),
-    )
-    return Means(program, {program.protocol: upstream})
+    return Means(program, {program.protocol: settings})
 
 
 def _program(connector: str, assignment: Assignment) -> Program:

@@ -6,13 +6,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from conductor_app.connector_settings import ModelSettings
 from conductor_app.programs import Program
 from workers import artifacts
 from workers.agents.base import AgentContext
 from workers.connectors.base import Usage
 from workers.connectors.programs import start
 from workers.connectors.programs.report import Report
-from workers.gateway import Gateway, GatewayAccount, Upstream, gateway
+from workers.gateway import Gateway, GatewayAccount, gateway
 from workers.gateway.meter import CallMeter, Unmetered
 from workers.sandbox import Level, Limits
 from workers.sandbox.orders import Access
@@ -29,8 +30,8 @@ class Means:
     """What a connector runs programs with."""
 
     program: Program
-    # By protocol: whom the gateway calls.
-    upstreams: Mapping[str, Upstream]
+    # By protocol: the connector that the gateway calls as.
+    upstreams: Mapping[str, ModelSettings]
     open_gateway: Callable[[], Gateway] = gateway
 
 

@@ -1,0 +1,352 @@
+"""Attempts by coding-agent programs: paid for call by call, and every bad end has its own kind."""
+
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from conductor_app import prices
+from conductor_app.bootstrap import Conductor
+from conductor_app.engine.claim import Claim
+from conductor_app.settings import Settings
+from conductor_app.store.tables import reservations, usage
+from tests.fakes import invariants, programs
+from tests.fakes.engine import Engine, engine_on, phase, task, workflow
+from tests.fakes.model_server import Space
+from tests.fakes.worker import DIES, Dies
+from workers.agents.base import AgentContext, AgentResult
+from workers.connectors import open_connector
+from workers.connectors.programs.attempt import OUTPUT_FILE
+from workers.connectors.programs.flood import MOST_LOGGED
+from workers.failures import AttemptFailed
+from workers.gateway.account import CALLS_FILE
+from workers.metering import Meter
+from workers.sandbox import Sandbox
+
+KEY = "sk-test-of-the-worker-0123456789"
+WRITE = ("write_file", {"path": "greeting.txt", "content": "hello\n"})
+LIMITS = {"tokens": 1_000_000, "usd": 50}
+
+
+class Shop:
+    """An execution with one attempt under way, and all that a program of it needs."""
+
+    def __init__(self, engine: Engine, home: Path, folder: Path, server: Space) -> None:
+        self.engine = engine
+        self.home = home
+        self.server = server
+        self.log: list[str] = []
+        self.worktree = folder / "worktree"
+        self.worktree.mkdir()
+        self.artifacts = folder / "artifacts"
+        self.connector = "command"
+        self.budget: dict[str, Any] = dict(LIMITS)
+
+    def attempt(self, **changes: Any) -> AgentContext:
+        given: dict[str, Any] = {
+            "worktree": self.worktree,
+            "sandbox": Sandbox.detect("auto"),
+            "connector": None,
+            "log": self.log.append,
+            "cancelled": lambda: False,
+            "deadline": time.monotonic() + 60,
+            "artifacts": self.artifacts,
+            "meter": self._meter(),
+            "system": "You are careful.",
+        }
+        return AgentContext(**(given | changes))
+
+    def run(self, **changes: Any) -> AgentResult:
+        connector = open_connector(
+            self.connector,
+            workflow="w",
+            task="0/a",
+            failures=0,
+            settings=Settings.load(self.home),
+        )
+        self.context = self.attempt(**changes)
+        return connector.execute("Write a greeting.", self.context)
+
+    def fails(self, **changes: Any) -> AttemptFailed:
+        (self.worktree / "kept.txt").write_text("kept")
+        with pytest.raises(AttemptFailed) as failure:
+            self.run(**changes)
+        assert (self.worktree / "kept.txt").read_text() == "kept"
+        assert failure.value.message.endswith("."), failure.value.message
+        assert KEY not in failure.value.message + failure.value.detail
+        return failure.value
+
+    def booked(self) -> list[tuple[str, str, int, int, int | None, str]]:
+        """What the ledger has of calls: by whom, of which model, tokens, cost, how known."""
+        columns = (usage.c.connector, usage.c.model, usage.c.input_tokens, usage.c.output_tokens)
+        rows = self.engine.rows(select(*columns, usage.c.nano_usd, usage.c.basis))
+        return [(*row,) for row in rows]
+
+    def nothing_is_held(self) -> bool:
+        return (
+            self.engine.rows(select(reservations).where(reservations.c.settled_at.is_(None))) == []
+        )
+
+    def _meter(self) -> Meter:
+        taken: list[Claim] = []
+
+        def keep(claim: Claim) -> Dies:
+            taken.append(claim)
+            return DIES
+
+        self.engine.start(workflow(phase(task("a")), budget=self.budget))
+        self.engine.run(outcomes={"0/a": [keep]})
+        conductor = Conductor(Settings.load(self.home), self.engine.database, self.engine.queue)
+        return Meter(conductor, prices.load(self.home), taken[0])
+
+
+@pytest.fixture
+def shop(
+    sqlite_url: str,
+    home: Path,
+    tmp_path: Path,
+    model_server: Space,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Shop]:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.url("change"))
+    monkeypatch.setenv("CONDUCTOR_CODEX_BASE_URL", model_server.url("change") + "/v1")
+    with engine_on(sqlite_url) as engine:
+        yield Shop(engine, home, tmp_path, model_server)
+        invariants.hold(engine)
+
+
+def test_a_program_works_through_the_gateway_and_every_call_is_paid(shop: Shop) -> None:
+    programs.coder(shop.home)
+    result = shop.run()
+    assert (shop.worktree / "greeting.py").read_text() == 'GREETING = "hello"\n'
+    assert "greeting.py says hello." in result.summary
+    billed = list(shop.server.ledger)
+    assert [row[:2] for row in shop.booked()] == [("claude", "claude-sonnet-5-5")] * 4
+    assert sum(row[4] or 0 for row in shop.booked()) == sum(each.cost_nano_usd for each in billed)
+    assert result.usage.cost_nano_usd == shop.server.ledger.cost_nano_usd
+    assert {request.key for request in shop.server.requests} == {KEY}
+    assert len((shop.artifacts / CALLS_FILE).read_text().splitlines()) == 4
+    assert shop.nothing_is_held()
+
+
+def claude_says(**result: Any) -> str:
+    """A script that prints what Claude Code prints at its end."""
+    lines = [
+        {"type": "system", "subtype": "init", "model": "claude-sonnet-5-5"},
+        {"type": "result", "subtype": "success", "is_error": False, "result": "", **result},
+    ]
+    return "\n".join(f"echo {shlex.quote(json.dumps(line))}" for line in lines)
+
+
+MODEL_USAGE = {"claude-sonnet-5-5": {"inputTokens": 1000, "outputTokens": 100}}
+API_ERROR = {"is_error": True, "result": "API Error: overloaded", "terminal_reason": "api_error"}
+BAD_ENDS: dict[str, tuple[str, str | None, str, str]] = {
+    # What it does, how its output is read, the kind of failure, words of its sentence.
+    "exit code": ("echo broken >&2; exit 3", None, "AGENT_ERROR", "exit code 3: broken."),
+    "exits 0 with an error": (
+        claude_says(**API_ERROR, api_error_status=529),
+        "claude-code",
+        "API_LIMIT",
+        "API Error: overloaded. It is tried again later.",
+    ),
+    "exits 0, had a wrong key": (
+        claude_says(**API_ERROR, api_error_status=401),
+        "claude-code",
+        "CREDENTIALS",
+        "Correct the key",
+    ),
+    "its own limit of turns": (
+        claude_says(subtype="error_max_turns") + "; exit 1",
+        "claude-code",
+        "TOOL_LIMIT",
+        "raise `max_turns`",
+    ),
+    "its own limit of money": (
+        claude_says(subtype="error_max_budget_usd") + "; exit 1",
+        "claude-code",
+        "BUDGET_EXHAUSTED",
+        "Raise `max_usd`",
+    ),
+    "denied": (
+        claude_says(result="I can't.", permission_denials=[{"tool_name": "Bash"}]),
+        "claude-code",
+        "DENIED",
+        "was not allowed to use Bash",
+    ),
+    "garbage": ("head -c 3000 /dev/urandom", "claude-code", "UNREADABLE", "`parser`"),
+    "another program's words": ('echo \'{"type": "hello"}\'', "codex", "UNREADABLE", "never said"),
+    "nothing": ("true", None, "NO_RESULT", "without a word"),
+    "dies of a signal": ("kill -9 $$", None, "AGENT_ERROR", "stand-in"),
+    "may not be executed": ("exit 126", None, "NOT_INSTALLED", "may not be executed"),
+    "what it starts is missing": ("exec no-such-program", None, "NOT_INSTALLED", "not installed"),
+}
+
+
+@pytest.mark.parametrize("end", BAD_ENDS)
+def test_a_bad_end_has_its_kind_and_says_what_to_do(shop: Shop, end: str) -> None:
+    script, parser, kind, words = BAD_ENDS[end]
+    programs.shell(shop.home, script, **({"parser": parser} if parser else {}))
+    failure = shop.fails()
+    assert (failure.kind, words in failure.message) == (kind, True), failure.message
+    assert [row[5] for row in shop.booked()] == ["unknown"]
+    assert (shop.artifacts / OUTPUT_FILE).exists()
+
+
+def test_a_program_that_is_not_there(shop: Shop) -> None:
+    programs.choose(shop.home, "command", ["no-such-agent", "{prompt}"])
+    failure = shop.fails()
+    assert (failure.kind, failure.retryable) == ("NOT_INSTALLED", False)
+    assert "no-such-agent is not installed. Install it where the workers run" in failure.message
+    assert shop.booked() == []
+
+
+def test_a_program_that_hangs_is_ended_and_its_words_are_kept(shop: Shop) -> None:
+    programs.shell(shop.home, "echo started; touch begun.txt; sleep 60")
+    failure = shop.fails(deadline=time.monotonic() + 2)
+    assert failure.kind == "TIMEOUT"
+    assert "Give the task more time" in failure.message
+    assert (shop.worktree / "begun.txt").exists()
+    assert "started" in (shop.artifacts / OUTPUT_FILE).read_text()
+
+
+def test_a_program_is_ended_with_its_task(shop: Shop) -> None:
+    programs.shell(shop.home, "touch begun.txt; sleep 60")
+    failure = shop.fails(cancelled=(shop.worktree / "begun.txt").exists)
+    assert failure.kind == "CANCELLED"
+
+
+def test_a_program_that_floods_is_ended_and_fills_no_disk(shop: Shop) -> None:
+    programs.shell(shop.home, "yes words")
+    failure = shop.fails()
+    assert failure.kind == "UNREADABLE"
+    assert "printed without end" in failure.message
+    assert len(shop.log) < 2 * MOST_LOGGED
+    assert (shop.artifacts / OUTPUT_FILE).stat().st_size < 20_000_000
+
+
+def test_what_a_program_says_of_its_cost_is_booked(shop: Shop) -> None:
+    script = claude_says(result="done", total_cost_usd=0.25, modelUsage=MODEL_USAGE)
+    programs.shell(shop.home, script, parser="claude-code", provider="anthropic")
+    result = shop.run()
+    assert result.summary == "done"
+    assert shop.booked() == [("stand-in", "claude-sonnet-5-5", 1000, 100, 250_000_000, "soft_cap")]
+    assert any("soft cap" in line for line in shop.log)
+
+
+def test_a_program_that_says_no_cost_is_priced_by_its_tokens(shop: Shop) -> None:
+    completed = {"type": "turn.completed", "usage": {"input_tokens": 1000, "output_tokens": 100}}
+    said = {"type": "item.completed", "item": {"type": "agent_message", "text": "done"}}
+    script = "\n".join(f"echo {shlex.quote(json.dumps(each))}" for each in (said, completed))
+    choices = {"parser": "codex", "provider": "openai", "model": "gpt-6.1-sol"}
+    programs.shell(shop.home, script, **choices)
+    result = shop.run()
+    # 1000 at 2 USD a million, 100 at 10.
+    assert [row[1:] for row in shop.booked()] == [("gpt-6.1-sol", 1000, 100, 3_000_000, "soft_cap")]
+    assert result.usage.cost_nano_usd == 3_000_000
+
+
+def test_a_program_that_says_nothing_of_its_cost_is_unknown(shop: Shop) -> None:
+    programs.shell(shop.home, "echo done")
+    assert shop.run().summary == "done"
+    assert [row[4:] for row in shop.booked()] == [(None, "unknown")]
+    assert any("its cost is unknown" in line for line in shop.log)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("401", "CREDENTIALS"),
+        ("429-long", "API_LIMIT"),
+        ("spend-limit", "SPEND_LIMIT"),
+        ("500", "TEMPORARY_FAILURE"),
+        ("529", "API_LIMIT"),
+    ],
+)
+def test_why_its_model_refused_is_known_from_the_gateway(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, fault: str, kind: str
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", shop.server.url("change", f"{fault}@2,3,4"))
+    programs.coder(shop.home)
+    failure = shop.fails()
+    assert failure.kind == kind
+    # The first call is paid for, the second cost nothing.
+    assert [row[0] for row in shop.booked()] == ["claude"]
+    assert shop.context.usage.cost_nano_usd == shop.server.ledger.cost_nano_usd
+    assert shop.nothing_is_held()
+
+
+def test_an_answer_that_is_cut_counts_as_the_worst_case(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", shop.server.url("change", "cut@2"))
+    programs.coder(shop.home)
+    shop.fails()
+    assert [row[5] for row in shop.booked()] == ["reported", "assumed"]
+    assert sum(row[4] or 0 for row in shop.booked()) >= shop.server.ledger.cost_nano_usd
+    assert shop.nothing_is_held()
+
+
+def test_a_program_is_held_to_a_cap_that_it_knows_nothing_of(shop: Shop) -> None:
+    shop.budget = {"tokens": 2_000}
+    programs.coder(shop.home)
+    failure = shop.fails()
+    assert failure.kind == "BUDGET_EXHAUSTED"
+    assert "conductor budget raise" in failure.message
+    assert shop.server.ledger.total.input_tokens + shop.server.ledger.total.output_tokens <= 2_000
+
+
+def test_a_program_that_is_ended_in_a_call_leaves_nothing_reserved(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", shop.server.url("change", "no-reply"))
+    programs.coder(shop.home)
+    assert shop.fails(deadline=time.monotonic() + 2).kind == "TIMEOUT"
+    assert [row[5] for row in shop.booked()] == ["assumed"]
+    assert shop.nothing_is_held()
+
+
+def test_without_a_key_no_program_is_started(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    programs.coder(shop.home)
+    failure = shop.fails()
+    assert (failure.kind, failure.retryable) == ("CREDENTIALS", False)
+    assert "ANTHROPIC_API_KEY" in failure.message
+    assert shop.log == []
+
+
+def test_settings_that_name_no_program_say_so(shop: Shop) -> None:
+    programs.write(shop.home, {"command": {"program": "clod-code"}})
+    failure = shop.fails()
+    assert failure.kind == "AGENT_ERROR"
+    assert "`claude-code`" in failure.message
+
+
+def test_a_program_gets_a_token_and_no_key(shop: Shop) -> None:
+    """Its environment is clean, and the token is worth nothing when the attempt is over."""
+    programs.coder(shop.home)
+    programs.choose(
+        shop.home,
+        "command",
+        ["sh", "-c", "env; cat /proc/self/environ | tr '\\0' '\\n'"],
+        protocol="messages",
+        env=programs.GATEWAY_ENV,
+    )
+    shop.run()
+    printed = (shop.artifacts / OUTPUT_FILE).read_text()
+    given = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
+    assert KEY not in printed
+    assert not [name for name in given if name.startswith("CONDUCTOR_")]
+    answer = httpx2.post(
+        f"{given['ANTHROPIC_BASE_URL']}/v1/messages",
+        json={"model": "claude-sonnet-5-5"},
+        headers={"x-api-key": given["ANTHROPIC_API_KEY"]},
+    )
+    assert answer.status_code == 401
