@@ -262,6 +262,6 @@ def _configure_sqlite(engine: Engine) -> None:
             "synchronous=FULL",
             "foreign_keys=ON",
             "busy_timeout=60000",
-            "cache_size=-65536",
+            "cache_size=-8192",
         ):
             connection.execute(f"PRAGMA {pragma}")
