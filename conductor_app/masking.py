@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from mmap import mmap
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -172,6 +173,16 @@ def words(text: str) -> str:
     for shape in _IN_WORDS:
         text = shape.mask(text)
     return text
+
+
+def tail(text: str, length: int) -> str:
+    """The end of the text for people to read; cut before, half a secret would not be known."""
+    return words(text)[-length:]
+
+
+def known_in_bytes(data: bytes | mmap) -> bool:
+    """The same of a file's content."""
+    return any(data.find(needle.encode()) >= 0 for needle in _known.needles)
 
 
 def known_in(text: str) -> bool:

@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 import redis
 
+from conductor_app import masking
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, redis_server
 from tests import rabbitmq_server
@@ -44,6 +45,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     # Nor does any test spend money, whatever keys it finds.
     monkeypatch.setenv("CONDUCTOR_LIVE_CALLS", "false")
+    # The secrets of one test are not masked in another.
+    monkeypatch.setattr(masking, "_known", masking._Known())
 
 
 def missing(what: str) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from sqlalchemy.exc import DBAPIError
 
-from conductor_app import logs
+from conductor_app import logs, masking
 from conductor_app.catalog import FUNCTION
 from conductor_app.domain.outcome import (
     Failed,
@@ -36,6 +36,7 @@ from workers.connectors.base import Connector
 from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
+from workers.git.errors import SecretsFound
 from workers.git.names import attempt_ref
 from workers.held import Held
 from workers.metering import Meter
@@ -58,18 +59,20 @@ class AttemptLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[str] | None = None
+        self._masked = masking.Stream()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
+            self._file.write(self._masked.end())
             self._file.close()
 
     def write(self, line: str) -> None:
         if self._file is None:
             self._file = self._path.open("a", buffering=1, encoding="utf-8")
-        print(line, file=self._file)
+        self._file.write(self._masked.add(f"{line}\n"))
 
 
 @dataclass
@@ -233,7 +236,10 @@ def _commit(attempt: _Attempt, worktree: Worktree, result: AgentResult) -> str |
         return None
     claim = attempt.claim
     message = f"{attempt.spec.title}\n\n{result.summary}".strip()
-    commit = worktree.commit(message, trailers(claim, claim.attempt_id))
+    try:
+        commit = worktree.commit(message, trailers(claim, claim.attempt_id))
+    except SecretsFound as found:
+        raise AttemptFailed(FailureKind.AGENT_ERROR, found.message) from found
     if commit == worktree.base:
         return None
     worktree.publish(attempt_ref(claim.attempt_id))

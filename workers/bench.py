@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
+from conductor_app import masking
 from conductor_app.domain.workflow import Check, Workflow
 from workers import docker
 from workers.environment import Environment, SetupFailed, prepare
@@ -146,7 +147,7 @@ class Bench:
         """Keeps a full log among the artifacts."""
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "check"
         path = self.artifacts / f"check-{next(self._logs):03}-{slug}.log"
-        path.write_text(text, encoding="utf-8", errors="replace")
+        path.write_text(masking.words(text), encoding="utf-8", errors="replace")
         return path
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conductor_app import masking
 from workers.means import MeansAbsent
 from workers.sandbox import CommandResult, Limits
 
@@ -57,7 +58,7 @@ def services(bench: "Bench", *, services: Sequence[str]) -> dict[str, Any]:
     kept = {
         "command": " ".join(PS),
         "exit_code": result.exit_code,
-        "log": result.output[-LOG_TAIL:],
+        "log": masking.tail(result.output, LOG_TAIL),
     }
     if result.exit_code != 0:
         return {"passed": False, "message": _explain(result), "evidence": kept}
@@ -95,7 +96,7 @@ def _explain(result: CommandResult) -> str:
         raise _no_daemon(said.rpartition("\n")[2])
     if any(words in said.lower() for words in NO_COMPOSE):
         raise MeansAbsent("docker has no `compose` command here; install Docker's compose plugin.")
-    return f"`{' '.join(PS)}` failed: {said[-LOG_TAIL:]}"
+    return f"`{' '.join(PS)}` failed: {masking.tail(said, LOG_TAIL)}"
 
 
 def _no_daemon(seen: str) -> MeansAbsent:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from conductor_app import masking
 from conductor_app.domain.workflow import Setup
 from conductor_app.errors import ConductorError
 from workers.command_line import argv, shown
@@ -170,9 +171,10 @@ def _build(
                 network=True,
                 cancelled=cancelled,
             )
-            target.with_suffix(".log").write_text(result.output, encoding="utf-8", errors="replace")
+            log = target.with_suffix(".log")
+            log.write_text(masking.words(result.output), encoding="utf-8", errors="replace")
             if result.exit_code != 0:
-                raise SetupFailed(_explain(setup, result, target.with_suffix(".log")))
+                raise SetupFailed(_explain(setup, result, log))
     finally:
         shutil.rmtree(source, ignore_errors=True)
 
@@ -196,5 +198,5 @@ def _explain(setup: Setup, result: CommandResult, log: Path) -> str:
     return (
         f"The project's setup ({shown(setup.run)}) {ended}. It sees only its lockfiles "
         f"({', '.join(setup.lockfiles) or 'none declared'}) and installs into $CONDUCTOR_ENV. "
-        f"Log: {log}. It ends with:\n{result.output[-LOG_TAIL:]}"
+        f"Log: {log}. It ends with:\n{masking.tail(result.output, LOG_TAIL)}"
     )

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from conductor_app import logs, prices
+from conductor_app import logs, masking, prices
 from conductor_app.bootstrap import Conductor
-from conductor_app.domain.outcome import Outcome, Released
+from conductor_app.domain.outcome import Outcome, Released, Report
 from conductor_app.engine.claim import Claim, decline
-from conductor_app.engine.report import Answer, Report
+from conductor_app.engine.report import Answer
 from conductor_app.ids import new_id
 from conductor_app.prices import Prices
 from conductor_app.store import workers as worker_rows
@@ -96,6 +96,7 @@ class WorkerProcess:
             # What is held is left to its lease, commands to their supervisors.
             os._exit(1)
         logs.info("worker_draining", worker=self.id)
+        self._writer.hurry()
         self._held.drain()
 
     def close(self) -> None:
@@ -121,7 +122,8 @@ class WorkerProcess:
         return Released() if outcome is None and held.draining else outcome
 
     def _report(self, report: Report) -> Answer:
-        answer = self._writer.report(report)
+        # From here on it is in rows and events, and may be told to the next attempt's agent.
+        answer = self._writer.report(replace(report, outcome=masking.within(report.outcome)))
         crash.point("job.after_report")
         if not answer.accepted:
             logs.warning("job_refused", job=report.job_id)

@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from conductor_app import masking
 from conductor_app.domain.workflow import Service
 from conductor_app.errors import ConductorError
 from workers.command_line import argv, shown
@@ -46,7 +47,7 @@ class RunningService:
         return f"http://{HOST}:{self.port}"
 
     def log_tail(self) -> str:
-        return self.command.output()[-LOG_TAIL:]
+        return masking.tail(self.command.output(), LOG_TAIL)
 
 
 class Services:

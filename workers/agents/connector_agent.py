@@ -1,5 +1,6 @@
 """The agent that nobody has to write: its connector does the work."""
 
+from conductor_app import masking
 from conductor_app.domain.workflow_template import AgentSpec
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
 from workers.failures import AttemptFailed, FailureKind
@@ -25,9 +26,10 @@ class ConnectorAgent(BaseAgent):
                 retryable=False,
             )
         system, prompt = opening(task, self.description, self.get_capabilities(task.phase))
-        context.task, context.system = task, system.text
+        # Inputs, notes and lessons are people's and agents' words: none brings a secret along.
+        context.task, context.system = task, masking.data(system.text)
         connector.set_log_callback(context.log)
-        return connector.execute(prompt.text, context)
+        return connector.execute(masking.data(prompt.text), context)
 
     def get_capabilities(self, phase: int) -> list[str]:
         return list(self._spec.abilities(phase))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from conductor_app import masking
 from conductor_app.domain.workflow import Check, CommandCheck
 from workers.bench import Bench
 from workers.checks.result import Outcome
@@ -49,7 +50,7 @@ def evidence(line: str, result: CommandResult, check: Check, bench: Bench) -> di
         "command": line,
         "exit_code": result.exit_code,
         "timed_out": result.timed_out,
-        "log": result.output[-LOG_TAIL:],
+        "log": masking.tail(result.output, LOG_TAIL),
         "log_path": str(bench.write_log(check.name, result.output)),
         "sandbox": str(bench.sandbox.level),
     }

@@ -1,7 +1,9 @@
-"""Evidence fit to be kept: what a project's programs wrote, as JSON that every database takes."""
+"""Evidence fit to be kept: what a project's programs wrote, masked, as JSON for any database."""
 
 import math
 from typing import Any
+
+from conductor_app import masking
 
 MAX_TEXT = 5_000
 MAX_ITEMS = 200
@@ -27,6 +29,7 @@ def storable(value: Any, depth: int = 0) -> Any:
 
 
 def text(value: str) -> str:
-    """Text that every database and encoding takes, cut when long."""
+    """Text without secrets that every database and encoding takes, cut when long."""
+    value = masking.words(value)
     cut = value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + " [... cut]"
     return cut.replace("\x00", "\ufffd").encode(errors="replace").decode()

@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from conductor_app import masking
 from conductor_app.domain.workflow import PythonCheck
 from conductor_app.errors import ConductorError
 from workers.bench import Bench
@@ -54,7 +55,10 @@ def _registered_function(check: PythonCheck, bench: Bench) -> Outcome:
     except Exception as error:
         # Whatever the function raises is its verdict: the check failed, and the log says where.
         log = traceback.format_exc()
-        kept = {"log": log[-LOG_TAIL:], "log_path": str(bench.write_log(check.name, log))}
+        kept = {
+            "log": masking.tail(log, LOG_TAIL),
+            "log_path": str(bench.write_log(check.name, log)),
+        }
         return Outcome(False, f"{check.function} raised {type(error).__name__}: {error}", kept)
 
 

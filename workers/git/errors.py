@@ -39,6 +39,12 @@ class UnknownRevision(NotFound):
     code = "unknown_revision"
 
 
+class SecretsFound(ConductorError):
+    """Files that would be committed hold a secret of this installation."""
+
+    code = "secrets_found"
+
+
 class Superseded(ConductorError):
     """The job lost its right to move the branch before it did; nothing happened."""
 

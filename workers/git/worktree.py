@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers import crash
+from workers.git.errors import SecretsFound
 from workers.git.merging import tree_of
 from workers.git.messages import compose
 from workers.git.names import checked_hidden, kept_ref
 from workers.git.program import Git
 from workers.git.refs import Refs
 from workers.git.removal import remove_tree
+from workers.git.secrets import mask_secrets, refuse_secrets
 
 GITLINK = "160000"
 
@@ -41,7 +43,11 @@ class Worktree:
         return bool(self.git.run("status", "--porcelain", "-z", "--ignore-submodules=all"))
 
     def commit(self, message: str, trailers: Mapping[str, str]) -> str:
-        """Commit all that is there, and return the commit; the latest one if nothing changed."""
+        """Commit all that is there, and return the commit; the latest one if nothing changed.
+
+        Raises SecretsFound.
+        """
+        refuse_secrets(self.git, self.path)
         parent = self.head()
         self._stage()
         tree = self.git.run("write-tree")
@@ -63,7 +69,12 @@ class Worktree:
 
         Not when its commit is one of `unless`.
         """
-        head = self.commit(f"Unfinished work of attempt {attempt}", {})
+        message = f"Unfinished work of attempt {attempt}"
+        try:
+            head = self.commit(message, {})
+        except SecretsFound as found:
+            mask_secrets(self.path, found.details["files"])
+            head = self.commit(message, {})
         if head not in unless:
             self.git.run("update-ref", "--end-of-options", kept_ref(attempt), head)
 

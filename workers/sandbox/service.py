@@ -1,8 +1,10 @@
 """A service that runs in the sandbox until its block is left, its output going to a log file."""
 
+import codecs
 import threading
 from pathlib import Path
 
+from conductor_app import masking
 from workers.sandbox.process import Supervised
 
 CHUNK = 65536
@@ -46,9 +48,13 @@ class RunningCommand:
     def _copy(self) -> None:
         """Reads on when the log is full, so that the service never blocks on its output."""
         written = 0
+        masked = masking.Stream()
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with self._log.open("wb", buffering=0) as log:
-            while data := self._supervised.output.read(CHUNK):
+            while said := self._supervised.output.read(CHUNK):
+                data = masked.add(decoder.decode(said)).encode()
                 log.write(data[: max(0, self._limit - written)])
                 if written <= self._limit < written + len(data):
                     log.write(f"\n[... the log ends here: {self._limit} bytes ...]\n".encode())
                 written += len(data)
+            log.write(masked.end().encode()[: max(0, self._limit - written)])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from conductor_app import masking
+from conductor_app.masking import MASK
 from workers.tools.workplace import Answer, ToolFault, Workplace
 from workers.tools.worktree_files import list_entries, read_bytes, write_bytes
 
@@ -42,15 +44,35 @@ def edit_file(arguments: Arguments, place: Workplace) -> Answer:
             f"`old` occurs {count} times in {path!r}, at {_lines_of(text, old)}; "
             "give more of the text around it, or set replace_all."
         )
+    _keep_what_is_masked(path, text, new)
     write_bytes(place.root, path, _encoded(text.replace(old, new)))
     return Answer(f"Replaced {_counted(count, 'occurrence')} in {path}, at {_lines_of(text, old)}.")
 
 
 def write_file(arguments: Arguments, place: Workplace) -> Answer:
     path, content = arguments["path"], arguments["content"]
+    if MASK in content:
+        _keep_what_is_masked(path, _standing(place, path), content)
     is_new = write_bytes(place.root, path, _encoded(content))
     lines = _counted(len(content.splitlines()), "line")
     return Answer(f"{'Created' if is_new else 'Replaced'} {path}: {lines}.")
+
+
+def _standing(place: Workplace, path: str) -> str:
+    """The file as it is; nothing where there is none to be read."""
+    try:
+        return read_bytes(place.root, path).decode("utf-8", "replace")
+    except (ToolFault, OSError):
+        return ""
+
+
+def _keep_what_is_masked(path: str, text: str, new: str) -> None:
+    """What stands for a secret must not take its place in the file; raises ToolFault."""
+    if MASK in new and masking.data(text) != text:
+        raise ToolFault(
+            f"Not written: {path!r} holds a secret, which you are shown as {MASK}. Change the "
+            "other parts with edit_file, in pieces that leave the secret out."
+        )
 
 
 def _decoded(path: str, content: bytes, *, errors: str) -> str:

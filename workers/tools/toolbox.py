@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
+from conductor_app import masking
 from conductor_app.domain.outcome import Question
 from conductor_app.errors import EnvironmentProblem
 from conductor_app.tool_specs import TOOLS, ToolSpec
@@ -112,7 +113,8 @@ class Toolbox:
         answer = self._answer(call)
         seconds = time.monotonic() - started
         keep_as = self._place.artifacts / file_name(number, call.name)
-        output, kept = cut(answer.output, keep_as)
+        # Before it is cut: of half a secret nobody knows that it is one.
+        output, kept = cut(masking.data(answer.output), keep_as)
         return number, ToolResult(call.id, answer.ok, output, answer.exit_code, seconds, kept)
 
     def _answer(self, call: ToolCall) -> Answer:

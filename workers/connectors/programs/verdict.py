@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from conductor_app import masking
 from conductor_app.programs import Program
 from workers.connectors.programs.report import Report
 from workers.connectors.programs.start import missing
@@ -150,7 +151,7 @@ def _useless(
 
 
 def _tail(result: CommandResult) -> str:
-    return result.output[-TAIL:]
+    return masking.tail(result.output, TAIL)
 
 
 def _last_line(result: CommandResult) -> str:

@@ -1,0 +1,79 @@
+"""What tools give to a model is masked, and what is masked does not get into files by that."""
+
+from pathlib import Path
+
+import pytest
+
+from conductor_app import masking
+from conductor_app.masking import MASK
+from workers.connectors.base import ToolCall, ToolResult
+from workers.sandbox import Level, Sandbox
+from workers.tools.toolbox import Toolbox
+from workers.tools.workplace import Workplace
+
+CANARY = "canary-in-a-file-8f3c"
+KEY = "sk-ant-api03-Abcdefghij0123456789-klmnopqrstuvwxyz"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    masking.know(CANARY)
+    worktree = tmp_path / "worktree"
+    worktree.mkdir()
+    return Workplace(
+        worktree=worktree,
+        sandbox=Sandbox(Level.UNCONFINED),
+        artifacts=tmp_path / "artifacts",
+        cancelled=lambda: False,
+        deadline=float("inf"),
+    )
+
+
+def perform(place: Workplace, tool: str, **arguments: object) -> ToolResult:
+    return Toolbox(place).perform([ToolCall("c1", tool, arguments)])[0]
+
+
+@pytest.mark.parametrize("secret", [CANARY, KEY])
+def test_files_searches_and_commands_show_none(place: Workplace, secret: str) -> None:
+    (place.root / "env").write_text(f"first\nKEY={secret}\nURL=postgresql://me:pw@host/db\n")
+    for said in (
+        perform(place, "read_file", path="env"),
+        perform(place, "search", pattern="KEY", path="."),
+        perform(place, "run_command", command="cat env"),
+    ):
+        assert said.ok
+        assert secret not in said.output
+        assert f"KEY={MASK}" in said.output
+    assert "me:pw@host" in perform(place, "read_file", path="env").output
+
+
+def test_an_output_that_is_cut_and_kept_is_masked_before(place: Workplace) -> None:
+    # In the middle of the secret the output would be cut.
+    text = "x" * 14_990 + CANARY + "y" * 40_000
+    (place.root / "long").write_text(text)
+    said = perform(place, "read_file", path="long")
+    assert "canary" not in said.output
+    assert said.kept is not None
+    assert said.kept.read_text() == text.replace(CANARY, MASK)
+
+
+def test_faults_of_tools_are_masked(place: Workplace) -> None:
+    assert CANARY not in perform(place, "read_file", path=CANARY).output
+    assert CANARY not in perform(place, CANARY).output
+
+
+def test_the_mask_does_not_take_the_secrets_place(place: Workplace) -> None:
+    file = place.root / "env"
+    file.write_text(f"A=1\nKEY={KEY}\n")
+    said = perform(place, "write_file", path="env", content=f"A=2\nKEY={MASK}\n")
+    assert not said.ok
+    assert "holds a secret" in said.output
+    assert not perform(place, "edit_file", path="env", old="A=1", new=f"A={MASK}").ok
+    assert file.read_text() == f"A=1\nKEY={KEY}\n"
+    assert perform(place, "edit_file", path="env", old="A=1", new="A=2").ok
+    assert file.read_text() == f"A=2\nKEY={KEY}\n"
+
+
+def test_where_no_secret_is_the_mask_is_but_a_word(place: Workplace) -> None:
+    assert perform(place, "write_file", path="new.md", content=f"We write {MASK}.").ok
+    assert perform(place, "write_file", path="new.md", content=f"They write {MASK}.").ok
