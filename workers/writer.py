@@ -15,15 +15,18 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from conductor_app.bootstrap import Conductor
+from conductor_app.domain.outcome import Report
 from conductor_app.engine import heartbeat
 from conductor_app.engine.claim import Claim, claim
-from conductor_app.engine.report import Answer, Report, ended_by, report
+from conductor_app.engine.report import Answer, ended_by, report
 from conductor_app.queue import Hint
 from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
 
 # How long a write is tried again while the database does not answer, in seconds.
 PATIENCE = 60.0
+# The same in a worker that drains: its jobs are then left to their leases.
+PATIENCE_WHEN_DRAINING = 10.0
 PAUSE = 0.5
 BATCH = 64
 
@@ -58,6 +61,7 @@ class Writer:
         self._wishes: list[_Wish] = []
         self._wake = threading.Condition()
         self._closing = False
+        self._patience = PATIENCE
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -74,6 +78,10 @@ class Writer:
         """Prolong the leases of these jobs and tell that this worker lives."""
         pulse: heartbeat.Pulse = self._wish(RENEWAL, (tuple(job_ids), tuple(queues)))
         return pulse
+
+    def hurry(self) -> None:
+        """Wait less for a database that is away: this worker is to end soon."""
+        self._patience = PATIENCE_WHEN_DRAINING
 
     def close(self) -> None:
         with self._wake:
@@ -131,12 +139,12 @@ class Writer:
 
     def _patiently(self, write: Callable[[], list[Any]]) -> list[Any]:
         """Wait for a database that is away; what its last commit did is then read from the rows."""
-        until = time.monotonic() + PATIENCE
+        began = time.monotonic()
         while True:
             try:
                 return write()
             except DBAPIError as error:
-                if not _away(error) or time.monotonic() > until:
+                if not _away(error) or time.monotonic() - began > self._patience:
                     raise
                 time.sleep(PAUSE)
 

@@ -169,3 +169,16 @@ Outcome = (
     | RolledBack
     | Interrupted
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a job ended; `next_link` is the job that the broker's chain would deliver next."""
+
+    job_id: str
+    fence: int
+    outcome: Outcome
+    attempt_id: str = ""
+    next_link: str | None = None
+    # Whether the worker would go on with that one at once.
+    go_on: bool = False

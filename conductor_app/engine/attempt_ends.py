@@ -1,12 +1,12 @@
 """How attempts end: success without changes, failure and retry, release; what they used."""
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 
 from conductor_app.domain import retry
-from conductor_app.domain.outcome import Failed, Succeeded, Usage
+from conductor_app.domain.outcome import Failed, Report, Succeeded, Usage
 from conductor_app.domain.states import AttemptState, JobState, TaskState
 from conductor_app.engine import requeue, working_time
 from conductor_app.engine.complete import Done, complete
@@ -15,9 +15,6 @@ from conductor_app.store import jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 from conductor_app.store.records import AttemptEnd
-
-if TYPE_CHECKING:
-    from conductor_app.engine.report import Report
 
 # How much of a failure's log the next attempt is told, in characters.
 NOTE_LENGTH = 8_000

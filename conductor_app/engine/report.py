@@ -13,8 +13,8 @@ from conductor_app.domain.outcome import (
     Integrated,
     Interrupted,
     Judged,
-    Outcome,
     Released,
+    Report,
     RolledBack,
     Succeeded,
     Suspended,
@@ -33,19 +33,6 @@ from conductor_app.engine.claim import Claim, claim
 from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a job ended; `next_link` is the job that the broker's chain would deliver next."""
-
-    job_id: str
-    fence: int
-    outcome: Outcome
-    attempt_id: str = ""
-    next_link: str | None = None
-    # Whether the worker would go on with that one at once.
-    go_on: bool = False
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import insert, text
 
 from beat import tick
 from conductor_app import bootstrap
-from conductor_app.domain.outcome import Succeeded
+from conductor_app.domain.outcome import Report, Succeeded
 from conductor_app.engine import claim, report, start
 from conductor_app.ids import new_id
 from conductor_app.queue import MemoryQueue
@@ -124,7 +124,7 @@ def work(conductor: bootstrap.Conductor, queue: MemoryQueue, most: int) -> int:
             report.report(
                 tx,
                 [
-                    report.Report(each.job_id, each.fence, Succeeded(), each.attempt_id)
+                    Report(each.job_id, each.fence, Succeeded(), each.attempt_id)
                     for each in claims.values()
                 ],
                 LEASE,

@@ -13,6 +13,7 @@ from conductor_app.domain.outcome import (
     Judgement,
     Outcome,
     Released,
+    Report,
     RolledBack,
     Succeeded,
     Suspended,
@@ -20,7 +21,7 @@ from conductor_app.domain.outcome import (
 )
 from conductor_app.engine import sweep
 from conductor_app.engine.claim import Claim, claim
-from conductor_app.engine.report import Answer, Report, report
+from conductor_app.engine.report import Answer, report
 from conductor_app.queue import Hint
 from conductor_app.store import executions, jobs
 from tests.fakes.engine import Engine

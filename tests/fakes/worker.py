@@ -18,12 +18,13 @@ from conductor_app.domain.outcome import (
     Judged,
     Judgement,
     Outcome,
+    Report,
     RolledBack,
     Succeeded,
 )
 from conductor_app.domain.workflow import Check
 from conductor_app.engine.claim import Claim, claim
-from conductor_app.engine.report import Answer, Report, report
+from conductor_app.engine.report import Answer, report
 from conductor_app.queue import Hint, MemoryQueue
 from conductor_app.store.database import Database
 

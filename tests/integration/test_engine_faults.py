@@ -13,12 +13,13 @@ from conductor_app.domain.outcome import (
     Judged,
     Outcome,
     Released,
+    Report,
     Succeeded,
     Unreadable,
 )
 from conductor_app.engine import control, task_control
 from conductor_app.engine.claim import Claim
-from conductor_app.engine.report import Report, report
+from conductor_app.engine.report import report
 from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE
 from conductor_app.store.tables import attempts, errors

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from conductor_app.domain.outcome import (
-    Succeeded,
-)
+from conductor_app.domain.outcome import Report, Succeeded
 from conductor_app.engine import sweep, task_control
-from conductor_app.engine.report import Report, report
+from conductor_app.engine.report import report
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from conductor_app.domain.outcome import Succeeded
+from conductor_app.domain.outcome import Report, Succeeded
 from conductor_app.domain.priority import of_task
 from conductor_app.engine import control
 from conductor_app.engine.claim import claim
-from conductor_app.engine.report import Answer, Report, report
+from conductor_app.engine.report import Answer, report
 from conductor_app.queue import Hint
 from conductor_app.store import jobs
 from tests.fakes import invariants

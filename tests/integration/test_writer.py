@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from conductor_app.domain.outcome import Failed, Outcome, Succeeded
+from conductor_app.domain.outcome import Failed, Outcome, Report, Succeeded
 from conductor_app.engine.claim import Claim
-from conductor_app.engine.report import Report
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import attempts
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
