@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conductor_app import masking, secretfile, silence
-from conductor_app.domain.budget import Caps, Daily, nano_usd
+from conductor_app.domain.budget import Daily
 from conductor_app.engine.sweep import Timing
 from conductor_app.queue import CeleryQueue, Queue
 from conductor_app.settings import Settings
@@ -44,12 +44,7 @@ class Conductor:
     @property
     def daily(self) -> Daily:
         """What the installation may spend in a day."""
-        chosen = self.settings
-        return Daily(
-            Caps(chosen.daily_tokens, nano_usd(chosen.daily_usd)),
-            chosen.alert_percent,
-            chosen.emergency_tokens,
-        )
+        return self.settings.daily
 
     @property
     def lease_ms(self) -> int:

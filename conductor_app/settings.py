@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from conductor_app import settings_review
+from conductor_app.domain.budget import Caps, Daily, nano_usd
 from conductor_app.errors import InvalidSettings
 from conductor_app.places import Places, default_home, redis_socket
 from conductor_app.secretfile import read_or_create
@@ -157,6 +158,12 @@ class Settings(BaseSettings):
     @property
     def tick_seconds(self) -> float:
         return self.orchestration_interval / 1000
+
+    @property
+    def daily(self) -> Daily:
+        """What the installation may spend in a day."""
+        caps = Caps(self.daily_tokens, nano_usd(self.daily_usd))
+        return Daily(caps, self.alert_percent, self.emergency_tokens)
 
     @property
     def default_connector(self) -> str:

@@ -57,6 +57,10 @@ class Api:
         """Do something once, however often it must be sent. Raises ApiRefused, Unreachable."""
         return self._ask("POST", path, json=body or {}, headers={"Idempotency-Key": new_id()})
 
+    def patch(self, path: str, body: dict[str, Any]) -> Answer:
+        """The same for what is there already."""
+        return self._ask("PATCH", path, json=body, headers={"Idempotency-Key": new_id()})
+
     def _ask(self, method: str, path: str, **options: Any) -> Answer:
         deadline = time.monotonic() + self._patience
         while True:

@@ -45,6 +45,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "deploy": Entry("orchestrator:command_deploy", "Make one agent available to it."),
         "report": Entry("orchestrator:command_report", "Say what was done, proved and spent."),
         "dashboard": Entry("orchestrator:command_dashboard", "Show the whole picture once."),
+        "budget": Entry("budget:command_budget", "Show what may be spent, and give more."),
     },
     "Tasks and workers": {
         "tasks": Entry("tasks:command_tasks", "List the tasks and their states."),

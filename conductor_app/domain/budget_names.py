@@ -65,7 +65,7 @@ def parse(text: str, today: str) -> Name | None:
         day = today
         if found := _DAY.search(rest):
             day, rest = found[1], rest[: found.start()]
-            if not _is_a_day(day):
+            if not is_day(day):
                 return None
     if bool(rest) == (scope == Scope.INSTALLATION_DAY) or text.endswith(":"):
         return None
@@ -82,9 +82,9 @@ def names(place: Place) -> tuple[Name, ...]:
     )
 
 
-def _is_a_day(text: str) -> bool:
+def is_day(text: str) -> bool:
+    """Whether it is a day as YYYY-MM-DD."""
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-    return True

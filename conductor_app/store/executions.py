@@ -126,6 +126,11 @@ def open_ids(tx: Transaction) -> list[str]:
     return [row.id for row in tx.all(select(executions.c.id).where(OPEN).order_by(executions.c.id))]
 
 
+def exists(tx: Transaction, execution_id: str) -> bool:
+    statement = select(executions.c.id).where(executions.c.id == execution_id)
+    return tx.value(statement) is not None
+
+
 def paused_for(tx: Transaction, reason: str, project_id: str | None = None) -> list[str]:
     """The executions that are paused for this reason, of all projects or of one."""
     statement = select(executions.c.id).where(

@@ -2,6 +2,7 @@
 
 from conductor_app.api.routes import (
     agents,
+    budgets,
     execution_parts,
     executions,
     health,
@@ -24,4 +25,5 @@ ALL = (
     tasks.api,
     task_changes.api,
     judging.api,
+    budgets.api,
 )

@@ -1,0 +1,129 @@
+"""Budgets and usage in rows of tables; amounts as people type them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from conductor_app.errors import InvalidInput
+from conductor_app.views.units import duration
+
+Item = Mapping[str, Any]
+Row = tuple[object, ...]
+NONE = "none"
+
+
+class _Amount(click.ParamType[Decimal | str]):
+    """A number that is not negative, or `none`; thousands may be set apart by commas or `_`."""
+
+    name = "amount"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Decimal | str":
+        text = str(value).strip().lower()
+        if text == NONE:
+            return NONE
+        try:
+            number = Decimal(text.replace(",", "").replace("_", ""))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number. Write for example 50000, 2.5 or none.")
+        if not number.is_finite() or number < 0:
+            self.fail(f"{value!r} is not an amount: it must be 0 or more, or none.")
+        return number
+
+
+AMOUNT = _Amount()
+
+
+def amounts(given: Mapping[str, "Decimal | str | None"], *, more: bool = False) -> dict[str, Any]:
+    """What was given, as the API takes it. Raises InvalidInput."""
+    told = {name: value for name, value in given.items() if value is not None}
+    if not told:
+        raise InvalidInput("How much? Give --tokens, --usd or --minutes.")
+    if more and not all(isinstance(value, Decimal) and value > 0 for value in told.values()):
+        raise InvalidInput(
+            "A cap is raised by more than 0; `conductor budget set` gives another one, or none."
+        )
+    return {name: _sent(name, value) for name, value in told.items()}
+
+
+def _sent(name: str, value: "Decimal | str") -> Any:
+    if not isinstance(value, Decimal):
+        return None
+    if name == "tokens":
+        if value != int(value):
+            raise InvalidInput(f"There are whole tokens only; {value} is none.")
+        return int(value)
+    return str(value) if name == "usd" else float(value)
+
+
+def budget_rows(budget: Item) -> list[Row]:
+    """A row for each unit: what may be spent, what is, what is reserved, what remains."""
+    rows = [(unit, *part) for unit, part in _parts(budget)]
+    heads = [(budget["budget"], budget["label"]), *[("", "")] * (len(rows) - 1)]
+    return [(*head, *row) for head, row in zip(heads, rows, strict=True)]
+
+
+def _parts(budget: Item) -> Iterator[tuple[str, Row]]:
+    tokens, usd = budget["tokens"], budget["usd"]
+    names = ("cap", "spent", "reserved", "remaining")
+    yield "tokens", tuple(_number(tokens[name]) for name in names)
+    yield "USD", tuple(NONE if usd[name] is None else usd[name] for name in names)
+    working = budget.get("working_seconds")
+    if working and working["cap"] is not None:
+        cap, spent, remaining = (duration(working[each]) for each in ("cap", "spent", "remaining"))
+        yield "working time", (cap, spent, "", remaining)
+
+
+def _number(value: int | None) -> str:
+    return NONE if value is None else f"{value:,}"
+
+
+def remarks(budgets: Sequence[Item]) -> Iterator[str]:
+    """What else should be known of them, a sentence each."""
+    for each in budgets:
+        if each["alerted_at"]:
+            yield f"{each['budget']} runs short: {each['alert_percent']}% of a cap are spent."
+        if each.get("unknown_price_allowed"):
+            why = each["unknown_price_reason"]
+            yield f"{each['budget']} may call models of unknown price: {why}"
+        emergency = each.get("emergency")
+        if emergency and emergency["opened_at"]:
+            yield (
+                f"The emergency pool of {emergency['tokens']:,} tokens is open: "
+                f"{emergency['reason']}"
+            )
+
+
+def usage_rows(by: str, items: Sequence[Item], total: Item) -> tuple[list[str], list[Row]]:
+    """The head and the rows of a table of sums; columns that are empty everywhere are left out."""
+    named = any(each["name"] for each in items)
+    columns: list[tuple[str, list[object]]] = [
+        (by.capitalize(), [*(each["key"] for each in items), "total"]),
+        ("Name", [*(each["name"] for each in items), ""] if named else []),
+    ]
+    for title, name in (
+        ("Calls", "calls"),
+        ("Tokens in", "input_tokens"),
+        ("from cache", "cache_read_tokens"),
+        ("out", "output_tokens"),
+        ("Tokens", "tokens"),
+        ("USD", "cost_usd"),
+        ("At worst", "assumed_calls"),
+        ("Soft cap", "soft_capped_runs"),
+        ("Silent", "silent_runs"),
+        ("Unpriced", "unpriced_calls"),
+    ):
+        told = name in ("calls", "tokens", "cost_usd") or total[name]
+        columns.append((title, [_cell(each[name]) for each in (*items, total)] if told else []))
+    shown = [(title, cells) for title, cells in columns if cells]
+    return (
+        [title for title, _ in shown],
+        list(zip(*(cells for _, cells in shown), strict=True)),
+    )
+
+
+def _cell(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -1,0 +1,115 @@
+"""What was used and what it cost: by day, project, execution, task, agent, connector, model."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, Text, case, func, literal_column, select
+
+from conductor_app.domain.budget import Basis
+from conductor_app.store.database import Transaction
+from conductor_app.store.tables import executions, projects, tasks, usage
+from conductor_app.views.paging import DEFAULT_LIMIT, Order, Page, cut
+from conductor_app.views.units import usd
+
+Item = dict[str, Any]
+
+BY: Mapping[str, ColumnElement[str]] = {
+    "day": usage.c.day,
+    "project": usage.c.project_id,
+    "execution": usage.c.execution_id,
+    "task": usage.c.task_id,
+    "agent": usage.c.agent,
+    "connector": usage.c.connector,
+    "model": usage.c.provider + literal_column("'/'", Text) + usage.c.model,
+}
+# What is looked for among the newest.
+_NEWEST_FIRST = ("day", "execution", "task")
+_NAMES = {"project": projects.c.name, "execution": executions.c.workflow_name, "task": tasks.c.key}
+_COUNTED = ("tokens", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+def by(
+    tx: Transaction,
+    dimension: str,
+    *wanted: ColumnElement[bool],
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+) -> Page:
+    """A page of sums, one for each day, execution, agent or what the dimension is."""
+    grouped = _sums(BY[dimension].label("key"), wanted).group_by(BY[dimension]).subquery()
+    order = Order((grouped.c.key,), descending=dimension in _NEWEST_FIRST)
+    page = cut(tx, select(grouped), order, _item, limit, cursor)
+    named = _names(tx, dimension, [each["key"] for each in page.items])
+    items = [{"key": each["key"], "name": named.get(each["key"]), **each} for each in page.items]
+    return Page(items, page.next_cursor)
+
+
+def total(tx: Transaction, *wanted: ColumnElement[bool]) -> Item:
+    """The sum of all that."""
+    row = tx.first(_sums(literal_column("''", Text).label("key"), wanted))
+    assert row is not None
+    return {name: value for name, value in _item(row).items() if name != "key"}
+
+
+def of(
+    execution: str | None = None,
+    project: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> list[ColumnElement[bool]]:
+    """What is wanted: of an execution, of a project, from one day (YYYY-MM-DD, UTC) to another."""
+    wanted = [
+        (usage.c.execution_id == execution, execution),
+        (usage.c.project_id == project, project),
+        (usage.c.day >= since, since),
+        (usage.c.day <= until, until),
+    ]
+    return [condition for condition, given in wanted if given is not None]
+
+
+def _sums(key: ColumnElement[str], wanted: Iterable[ColumnElement[bool]]) -> Select[Any]:
+    return select(
+        key,
+        func.count().label("calls"),
+        *(_sum(usage.c[name]).label(name) for name in _COUNTED),
+        _sum(usage.c.nano_usd).label("nano_usd"),
+        _count(usage.c.basis == Basis.ASSUMED).label("assumed_calls"),
+        _count(usage.c.basis == Basis.SOFT_CAP).label("soft_capped_runs"),
+        _count(usage.c.basis == Basis.UNKNOWN).label("silent_runs"),
+        _count(usage.c.nano_usd.is_(None)).label("unpriced_calls"),
+    ).where(*wanted)
+
+
+def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(column), 0)
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    return _sum(case((condition, 1), else_=0))
+
+
+def _item(row: Row[Any]) -> Item:
+    """Sums of PostgreSQL are decimals."""
+    return {
+        "key": row.key,
+        "calls": int(row.calls),
+        **{name: int(getattr(row, name)) for name in _COUNTED},
+        "cost_usd": usd(int(row.nano_usd)),
+        # Whose end nobody knows, so that they count as their worst case.
+        "assumed_calls": int(row.assumed_calls),
+        # Runs of programs that spend without asking: their cap is soft.
+        "soft_capped_runs": int(row.soft_capped_runs),
+        # Those that did not even say what they used.
+        "silent_runs": int(row.silent_runs),
+        # Of those and others, whose price is not in the cost, because nobody knows it.
+        "unpriced_calls": int(row.unpriced_calls),
+    }
+
+
+def _names(tx: Transaction, dimension: str, keys: list[str]) -> dict[str, str]:
+    column = _NAMES.get(dimension)
+    if column is None or not keys:
+        return {}
+    of_key = column.table.c.id
+    statement = select(of_key.label("key"), column.label("name")).where(of_key.in_(keys))
+    return {row.key: row.name for row in tx.all(statement)}
