@@ -113,9 +113,9 @@ class _Reading:
         match event.type:
             case "message_start":
                 self._model = event.message.model
-                self._usage = event.message.usage.to_dict()
+                self._usage = event.message.usage.to_dict(warnings=False)
             case "content_block_start":
-                self._blocks[event.index] = event.content_block.to_dict()
+                self._blocks[event.index] = event.content_block.to_dict(warnings=False)
             case "content_block_delta":
                 self._grow(event.index, event.delta)
             case "content_block_stop":
@@ -123,7 +123,9 @@ class _Reading:
             case "message_delta":
                 self._stop = event.delta.stop_reason
                 self._category = getattr(event.delta.stop_details, "category", None)
-                self._usage |= {k: v for k, v in event.usage.to_dict().items() if v is not None}
+                self._usage |= {
+                    k: v for k, v in event.usage.to_dict(warnings=False).items() if v is not None
+                }
             case "message_stop":
                 self._complete = True
 
@@ -147,7 +149,9 @@ class _Reading:
 
     def _grow(self, index: int, delta: Any) -> None:
         if delta.type == "citations_delta":
-            self._blocks[index].setdefault("citations", []).append(delta.citation.to_dict())
+            self._blocks[index].setdefault("citations", []).append(
+                delta.citation.to_dict(warnings=False)
+            )
             return
         source, field = _GROWING[delta.type]
         piece = getattr(delta, source)

@@ -72,7 +72,7 @@ class CodexConnector(LiveConnector):
                 case "response.function_call_arguments.delta":
                     lines.count(event.delta)
                 case "response.output_item.done":
-                    items[event.output_index] = event.item.to_dict()
+                    items[event.output_index] = event.item.to_dict(warnings=False)
                     lines.end()
                 case "response.completed" | "response.incomplete":
                     return _turn(event.response, [items[index] for index in sorted(items)])

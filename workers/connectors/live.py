@@ -11,12 +11,12 @@ import httpx2
 
 from conductor_app.connector_settings import ModelSettings
 from conductor_app.tool_specs import ToolSpec
-from workers.agents.base import AgentContext, AgentResult
 from workers.connectors.base import LogCallback, Message, Turn
 from workers.connectors.faults import failure_of, fault_of, too_long
 from workers.connectors.model import ModelConnector
 from workers.connectors.patience import Patience
 from workers.failures import AttemptFailed, FailureKind
+from workers.narration import one_line
 
 Json = dict[str, Any]
 # What a provider adds to a request on its own, in tokens.
@@ -78,9 +78,8 @@ class LiveConnector(ModelConnector):
     def read(self, events: Iterable[Any], lines: "Lines") -> Turn:
         """A stream's events as a turn; raises Truncated, Failed, and whatever odd events cause."""
 
-    def execute(self, prompt: str, context: AgentContext) -> AgentResult:
-        self._patience = Patience(context.cancelled, context.deadline)
-        return super().execute(prompt, context)
+    def limit(self, cancelled: Callable[[], bool], deadline: float) -> None:
+        self._patience = Patience(cancelled, deadline)
 
     def bound(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Bound:
         """Of the next turn: a token has at least one byte."""
@@ -147,7 +146,7 @@ class Lines:
             self._begun.append(line)
 
     def end(self) -> None:
-        line = "".join(self._begun).rstrip()
+        line = one_line("".join(self._begun))
         self._begun.clear()
         if line and self._log is not None:
             self._log(f"  | {line}")
@@ -203,13 +202,12 @@ def _sound(turn: Turn) -> Turn:
     if wrong := [each for each in texts if not isinstance(each, str)]:
         raise TypeError(f"{wrong[0]!r} where a text should be")
     used = turn.usage
-    parts = (used.cache_read_tokens, used.cache_write_tokens)
-    for each in (used.input_tokens, used.output_tokens, *parts):
+    cached = (used.cache_read_tokens, used.cache_write_tokens)
+    for each in (used.input_tokens, used.output_tokens, *cached):
         if not isinstance(each, int) or each < 0:
             raise ValueError(f"{each!r} where a number of tokens should be")
-    if sum(parts) > used.input_tokens:
-        raise ValueError("more tokens were cached than there were")
-    return turn
+    # What was cached is a part of the input, whatever it says.
+    return replace(turn, usage=replace(used, input_tokens=max(used.input_tokens, sum(cached))))
 
 
 def _apart(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:

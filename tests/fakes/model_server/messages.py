@@ -174,7 +174,7 @@ class Messages:
     def stream(self, draft: Draft) -> Stream:
         usage = self.reported(draft)
         frame = self._frame(draft)
-        frame["usage"] = {**usage, "output_tokens": min(usage["output_tokens"], 1)}
+        frame["usage"] = {**usage, "output_tokens": min(draft.output_tokens, 1)}
         events = [event("message_start", message=frame)]
         for index, (block, _, deltas) in enumerate(self._content(draft)):
             events.append(event("content_block_start", index=index, content_block=block))
