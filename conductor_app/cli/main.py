@@ -55,6 +55,8 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "skip": Entry("tasks:command_skip", "Go on without a task."),
         "rerun": Entry("tasks:command_rerun", "Do a task again, with all that needs it."),
         "cancel": Entry("tasks:command_cancel", "Stop a task for good."),
+        "decisions": Entry("decisions:command_decisions", "List what agents ask you."),
+        "decide": Entry("decisions:command_decide", "Answer an agent's question."),
         "workers": Entry("workers:command_workers", "List the workers and their slots."),
     },
     "The installation": {

@@ -50,7 +50,10 @@ def sentence_of(event: Row[Any], attempt: Row[Any] | None) -> Sentence | None:
     """The line for an event, if it deserves one; `attempt` is the one that ended with it."""
     facts = event.payload
     move = facts.get("move")
-    wording = WORDING.get(move["kind"]) if move else None
+    if move is None:
+        fact = FACTS.get(event.type)
+        return Sentence(event.at, *fact(facts)) if fact else None
+    wording = WORDING.get(move["kind"])
     words = wording(move["from"], move["to"], facts, attempt) if wording else None
     return Sentence(event.at, *words) if words else None
 
@@ -122,9 +125,26 @@ def _again(name: str, before: str, attempt: Row[Any] | None) -> Words:
         return NOTE, f"{name}: {number} failed ({attempt.error_kind}: {reason}); it is tried again"
     if attempt.status == "lost":
         return NOTE, f"{name}: the worker of {number} was lost; it is tried again"
+    if attempt.status == "suspended" and attempt.error_kind == "DECISION":
+        # Its question has a line of its own.
+        return None
     if attempt.status == "suspended":
         return WAITING, f"{name} waits: {one_line(attempt.error_message or '')}"
     return WAITING, f"{name}: {number} was given back by a worker that stops"
+
+
+def _asked(facts: Facts) -> tuple[str, str]:
+    choice = f" ({' or '.join(facts['options'])})" if facts["options"] else ""
+    way_out = f"conductor decide {facts['decision']} ANSWER"
+    return WAITING, f"{facts['task']} asks: {one_line(facts['question'])}{choice} Answer: {way_out}"
+
+
+def _decided(facts: Facts) -> tuple[str, str]:
+    return NOTE, f"{facts['task']} has its answer: {one_line(facts['answer'])}"
+
+
+def _reported(facts: Facts) -> tuple[str, str]:
+    return NOTE, f"{facts['task']} reports ({facts['kind']}): {one_line(facts['title'])}"
 
 
 def _number(facts: Facts) -> str:
@@ -140,4 +160,10 @@ WORDING: Mapping[str, Callable[[str, str, Facts, Row[Any] | None], Words]] = {
     "phase": _phase,
     "milestone": _milestone,
     "task": _task,
+}
+# Of events that move nothing.
+FACTS: Mapping[str, Callable[[Facts], tuple[str, str]]] = {
+    "decision.raised": _asked,
+    "decision.answered": _decided,
+    "signal.reported": _reported,
 }

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from conductor_app.domain.signals import SignalType
 from conductor_app.domain.states import JobState
-from conductor_app.ids import new_id
-from conductor_app.store import executions, jobs, records, tasks
+from conductor_app.store import executions, jobs, records, signals, tasks
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import lessons, signals
+from conductor_app.store.tables import lessons
 
 PROPOSED = "proposed"
 
@@ -50,13 +49,12 @@ def signal(tx: Transaction, source: Source, type_: SignalType, title: str, detai
     """Tell of it, once for a task; False when the job is somebody else's now."""
     if not _held(tx, source):
         return False
-    same = (
-        signals.c.task_id == source.task_id,
-        signals.c.type == type_,
-        signals.c.title == title,
-    )
-    if tx.first(select(signals.c.id).where(*same)) is None:
-        _add_signal(tx, source, type_, title, detail)
+    if signals.told(tx, source.task_id, type_, title):
+        return True
+    execution = executions.lock(tx, source.execution_id)
+    task = tasks.get(tx, source.task_id)
+    assert execution is not None and task is not None
+    signals.add(tx, execution.project_id, task, source.attempt_id, type_, title, detail)
     return True
 
 
@@ -65,27 +63,3 @@ def _held(tx: Transaction, source: Source) -> bool:
     executions.lock(tx, source.execution_id)
     job = jobs.get(tx, source.job_id)
     return job is not None and job.status == JobState.ACTIVE and bool(job.fence == source.fence)
-
-
-def _add_signal(
-    tx: Transaction, source: Source, type_: SignalType, title: str, detail: str
-) -> None:
-    execution = executions.lock(tx, source.execution_id)
-    task = tasks.get(tx, source.task_id)
-    assert execution is not None and task is not None
-    id_ = new_id()
-    row = {
-        "id": id_,
-        "project_id": execution.project_id,
-        "execution_id": execution.id,
-        "task_id": task.id,
-        "attempt_id": source.attempt_id,
-        "type": type_,
-        "title": title,
-        "detail": detail,
-        "created_at": tx.now,
-    }
-    tx.run(insert(signals), row)
-    tx.events.record(
-        execution.id, "signal.reported", signal=id_, kind=str(type_), title=title, task=task.key
-    )

@@ -10,6 +10,7 @@ from conductor_app.store.tables import lessons as table
 from conductor_app.views.units import agent_name, iso, moment, shown
 
 CATEGORIES = ("success", "failure", "optimization", "pattern")
+ACCEPTED_LESSON = "accepted"
 # The file is for reading: what is older stays in the database.
 IN_FILE = 500
 
@@ -20,7 +21,7 @@ def lesson(row: Row[Any]) -> Lesson:
     """A lesson as lists show it."""
     kept = ("id", "project_id", "execution_id", "phase", "agent", "category", "description")
     return {
-        **{name: getattr(row, name) for name in (*kept, "impact", "action_taken")},
+        **{name: getattr(row, name) for name in (*kept, "impact", "action_taken", "status")},
         "created_at": iso(row.created_at),
     }
 
@@ -34,8 +35,13 @@ def get_lessons(
     agent: str | None = None,
     newest: int | None = None,
 ) -> list[Lesson]:
-    """The lessons of a project as document 000 has them, the oldest first; all or the newest."""
-    statement = select(table).where(table.c.project_id == project_id)
+    """The lessons of a project as document 000 has them, the oldest first; all or the newest.
+
+    What agents propose is no lesson before a person has accepted it.
+    """
+    statement = select(table).where(
+        table.c.project_id == project_id, table.c.status == ACCEPTED_LESSON
+    )
     if phase is not None:
         statement = statement.where(table.c.phase == phase)
     if category is not None:

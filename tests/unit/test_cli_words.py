@@ -193,9 +193,26 @@ def test_milestones_and_phases() -> None:
 def test_what_deserves_no_line() -> None:
     assert told(event("task", "waiting", "queued", key="0/a")) is None
     assert told(event("job", "queued", "active")) is None
-    assert told(SimpleNamespace(at=1, payload={"created": {}})) is None
+    assert told(fact("task.created", {"created": {}})) is None
 
 
 def test_a_long_reason_is_cut() -> None:
     assert one_line("a  b\nc") == "a b c"
     assert one_line("x" * 30, 10) == "xxxxxxx..."
+
+
+def test_what_an_agent_asks_has_a_line_with_the_way_out() -> None:
+    asked = {"decision": "01J", "task": "0/a", "question": "Which?", "options": ["A", "B"]}
+    told = sentence_of(fact("decision.raised", asked), None)
+    assert told is not None and told.icon == "⏳"
+    assert told.text == "0/a asks: Which? (A or B) Answer: conductor decide 01J ANSWER"
+    told = sentence_of(fact("decision.answered", {"task": "0/a", "answer": "B"}), None)
+    assert told is not None and told.text == "0/a has its answer: B"
+    noticed = {"task": "0/a", "kind": "quality_issue", "title": "No tests"}
+    told = sentence_of(fact("signal.reported", noticed), None)
+    assert told is not None and told.text == "0/a reports (quality_issue): No tests"
+    assert sentence_of(fact("progress.noted", {}), None) is None
+
+
+def fact(type_: str, payload: dict[str, Any]) -> Any:
+    return SimpleNamespace(at=0, type=type_, payload=payload)

@@ -3,6 +3,7 @@
 from conductor_app.api.routes import (
     agents,
     budgets,
+    decisions,
     execution_parts,
     executions,
     health,
@@ -24,6 +25,7 @@ ALL = (
     execution_parts.api,
     tasks.api,
     task_changes.api,
+    decisions.api,
     judging.api,
     budgets.api,
 )
