@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from conductor_app.domain.workflow import AgentSpec
 
 # What this version reaches. A template may name others: `check` warns, and no start is possible.
-CONNECTORS: tuple[str, ...] = ("claude", "claude2", "codex", "deepseek", "replay")
+CONNECTORS: tuple[str, ...] = (
+    *("claude", "claude2", "codex", "deepseek"),
+    *("command", "acp"),
+    "replay",
+)
 
 # What is told in a connector's place of an agent written in Python.
 FUNCTION = "function"

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.connectors import CONNECTORS, Bench
+from conductor_app.settings import Settings
+from tests.contracts.connectors import CONNECTORS, KEY, Bench
+from tests.fakes import programs
 from tests.fakes.model_server import Space, says
 from workers.connectors import open_connector
 from workers.connectors.base import Connector
@@ -91,9 +93,35 @@ class Recorded(Kind):
         return open_connector("replay", workflow="w", task="0/a", failures=0, recordings=recordings)
 
 
+class AProgram(Kind):
+    """The connectors of programs, with a small one whose model is behind the gateway."""
+
+    def does(self) -> Connector:
+        return self._opened(self.server.add("played", says("I write.", WRITE), says("all done")))
+
+    def fails(self) -> Connector:
+        return self._opened(
+            self.server.add("played", says("I write.", WRITE), says("That is all.")), fails=True
+        )
+
+    def lasts(self) -> Connector:
+        return self._opened(self.server.url("change", "no-reply"))
+
+    def _opened(self, url: str, *, fails: bool = False) -> Connector:
+        self.monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        self.monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", url)
+        if self.name == "acp":
+            programs.acp_agent(self.folder, "gives_up" if fails else "")
+        else:
+            programs.coder(self.folder, fails=fails)
+        settings = Settings.load(self.folder)
+        return open_connector(self.name, workflow="w", task="0/a", failures=0, settings=settings)
+
+
 # By name. A connector that drives a program joins with a Kind of its own, whose program does the
 # same three things: the contract holds for it unchanged.
 KINDS: Mapping[str, Callable[[Space, Path, pytest.MonkeyPatch], Kind]] = {
     **{name: partial(AtModelServer, name) for name in CONNECTORS},
     "replay": partial(Recorded, "replay"),
+    **{name: partial(AProgram, name) for name in ("command", "acp")},
 }

@@ -82,6 +82,8 @@ class _Talk:
             outcome = conversation.outcome()
             self._ended_by = outcome.killed_by
             return outcome.code
+        finally:
+            client.fall_silent()
         return 0 if self._ended_by is None else None
 
     def _talk(self, peer: Peer, client: AcpClient, ready: Session) -> None:

@@ -23,12 +23,21 @@ def write(home: Path, connectors: Mapping[str, Any]) -> None:
     (home / "conductor.yml").write_text(json.dumps({"connectors": connectors}))
 
 
-def coder(home: Path, **choices: Any) -> None:
+def coder(home: Path, *, fails: bool = False, **choices: Any) -> None:
     """The small coding agent, with its model behind the gateway."""
     given = {"protocol": "messages", "env": GATEWAY_ENV, **choices}
-    choose(home, "command", [sys.executable, str(CODER), "{prompt}"], **given)
+    argv = [sys.executable, str(CODER), "{prompt}"]
+    if fails:
+        argv = ["sh", "-c", '"$@"; echo there is no way >&2; exit 1', "program", *argv]
+    choose(home, "command", argv, **given)
 
 
 def shell(home: Path, script: str, **choices: Any) -> None:
     """A program that is a shell script and asks no model."""
     choose(home, "command", ["sh", "-c", script, "program", "{prompt}"], **choices)
+
+
+def acp_agent(home: Path, behaviour: str = "", **choices: Any) -> None:
+    """The small ACP agent, with its model behind the gateway."""
+    given = {"protocol": "messages", "env": GATEWAY_ENV, **choices}
+    choose(home, "acp", [sys.executable, str(ACP_AGENT), *filter(None, [behaviour])], **given)

@@ -64,7 +64,6 @@ class AcpClient:
 
     def stopped(self, answer: Json) -> None:
         """The turn is over; what that means for the attempt."""
-        self._say("")
         report = self.report
         report.ended = True
         report.turns += 1
@@ -79,6 +78,10 @@ class AcpClient:
         kind = FailureKind.CREDENTIALS if unknown else FailureKind.AGENT_ERROR
         self.report.complaint = Complaint(kind, error.message)
         self.report.ended = True
+
+    def fall_silent(self) -> None:
+        """The line that it had begun is its last."""
+        self._say("")
 
     def _said(self, text: str) -> None:
         self.report.summary = (self.report.summary + text)[-SUMMARY:]
