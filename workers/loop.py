@@ -23,6 +23,7 @@ CUT = (
     "Your answer was cut off at the limit of its length, so nothing of it was carried out. "
     "Say less at a time: one call, a smaller piece of a file."
 )
+GO_ON = "Go on."
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,9 @@ class _Loop:
         if cut:
             return self._not_carried_out(exchange)
         self._cut = False
+        if turn.stop == "paused":
+            exchange.note = GO_ON
+            return self._settle(exchange, [])
         results = list(self._toolbox.perform(calls))
         question = self._toolbox.question(calls)
         if question is not None:

@@ -224,6 +224,17 @@ def test_what_a_model_may_do_instead_of_its_work(bench: Account, scenario: str) 
     assert bench.billed.tokens > 0
 
 
+@pytest.mark.parametrize("bench", ["claude"], indirect=True)
+def test_a_model_that_pauses_goes_on(bench: Account) -> None:
+    """Only one provider's do; five times are no reason to give up."""
+    pauses = [Reply(f"Thinking, {number}.", stop="paused") for number in range(5)]
+    result = bench.execute(
+        bench.play(*pauses, says("", ("finish", {"summary": "all done"}))), meter=bench.meter
+    )
+    assert (result.summary, result.turns) == ("all done", 6)
+    assert bench.booked == bench.billed
+
+
 def test_ten_megabytes_are_too_much(bench: Account) -> None:
     end = bench.ends(bench.connect(bench.server.url("huge")))
     assert end.kind == "UNREADABLE"

@@ -79,8 +79,8 @@ class Message:
     raw: Any = None
 
 
-# Why a model stopped: it is done or calls tools, its output was cut, it refused.
-Stop = Literal["done", "cut", "refused"]
+# Why a model stopped: it is done or calls tools, its output was cut, it refused, it only paused.
+Stop = Literal["done", "cut", "refused", "paused"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,10 @@ class Model(Connector, Protocol):
 
     # How many tokens a conversation may have; None where there is no such limit.
     window: int | None
+
+    def limit(self, cancelled: Callable[[], bool], deadline: float) -> None:
+        """From now on no call lasts longer (a time of `time.monotonic()`) or is made for nobody."""
+        ...
 
     def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
         """The next turn; raises AttemptFailed."""

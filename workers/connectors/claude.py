@@ -21,6 +21,7 @@ _STOPS: dict[str, Stop] = {
     "max_tokens": "cut",
     "model_context_window_exceeded": "cut",
     "refusal": "refused",
+    "pause_turn": "paused",
 }
 # By the kind of a delta: its field, and the block's field that grows by it.
 _GROWING = {

@@ -41,7 +41,12 @@ ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-STOPS = {"cut": "max_tokens", "refused": "refusal", "window": "model_context_window_exceeded"}
+STOPS = {
+    "cut": "max_tokens",
+    "refused": "refusal",
+    "window": "model_context_window_exceeded",
+    "paused": "pause_turn",
+}
 
 
 def signature(thinking: str) -> str:

@@ -10,7 +10,7 @@ import jiter
 from tests.fakes.model_server.faults import Fault
 
 # Why a reply stops before the model was done.
-Stop = Literal["cut", "refused", "window"]
+Stop = Literal["cut", "refused", "window", "paused"]
 
 
 @dataclass(frozen=True)
