@@ -10,7 +10,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from conductor_app.store.tables import attempts
+from conductor_app.engine import decisions
+from conductor_app.store.tables import attempts, tasks
+from conductor_app.views.decisions import listed
 from tests.fakes.model_server import Ask, Reply, Space, rate_limited, says
 from tests.faults.cluster import Cluster
 from tests.faults.judge import branch_of, judge, judge_leftovers
@@ -56,8 +58,9 @@ class Play:
 
 
 def ends(cluster: Cluster) -> list[str]:
+    statement = select(attempts.c.status).join(tasks, tasks.c.id == attempts.c.task_id)
     with cluster.conductor.read() as tx:
-        rows = tx.all(select(attempts.c.status).order_by(attempts.c.number))
+        rows = tx.all(statement.where(tasks.c.key == "0/work").order_by(attempts.c.number))
     return [row.status for row in rows]
 
 
@@ -175,3 +178,46 @@ def test_too_many_calls_are_waited_for_without_a_worker(models: Space, cluster: 
     assert play.asked == [1, 2, 3, 4]
     assert ends(cluster) == ["suspended", "suspended", "succeeded"]
     assert brought(cluster, one) == BOTH
+
+
+ASKS = (
+    TURNS[0],
+    says("I ask.", ("ask", {"question": "One or two?", "options": ["One", "Two"]})),
+    *TURNS[1:],
+)
+ASKED = WORK.replace(
+    "needs: []}", "needs: []}\n      - {key: look, title: Look, agent: looker, needs: []}"
+)
+
+
+def test_a_question_waits_without_a_worker(models: Space, cluster: Cluster) -> None:
+    """Nobody is held up by it, and no worker that was there when it was asked is needed."""
+    play = Play(models, *ASKS)
+    cluster.start("agent", "system", "isolated", "beat")
+    one = cluster.begin(ASKED)
+    cluster.wait(lambda: pending(cluster), "it has asked")
+    cluster.wait(
+        lambda: task_states(cluster) == {"0/work": "waiting", "0/look": "completed"}, "others go on"
+    )
+    cluster.kill("agent")
+    cluster.look_after()
+    cluster.ready("agent")
+    assert (play.asked, ends(cluster)) == ([1, 2], ["suspended"])
+
+    with cluster.conductor.transaction() as tx:
+        decisions.decide(tx, pending(cluster)[0], "two")
+    cluster.reaches(one, "completed")
+    assert play.asked == [1, 2, 3, 4, 5]
+    assert play.heard[2].results[0].text == "Two"
+    assert ends(cluster) == ["suspended", "succeeded"]
+    assert brought(cluster, one) == BOTH
+
+
+def pending(cluster: Cluster) -> list[str]:
+    with cluster.conductor.read() as tx:
+        return [row["id"] for row in listed(tx, status="pending").items]
+
+
+def task_states(cluster: Cluster) -> dict[str, str]:
+    with cluster.conductor.read() as tx:
+        return {row.key: row.status for row in tx.all(select(tasks.c.key, tasks.c.status))}
