@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conductor_app import masking
-from conductor_app.domain.workflow import Check, Workflow
+from conductor_app.domain.workflow import Check, RubricCheck, Workflow
 from workers import docker
 from workers.environment import Environment, SetupFailed, prepare
 from workers.extensions import Extensions
@@ -18,6 +19,11 @@ from workers.requirements import require
 from workers.sandbox import CommandResult, Limits, Sandbox
 from workers.services import RunningService, ServiceFailed, Services
 from workers.workspace import Repository
+
+if TYPE_CHECKING:
+    from workers.checks.result import Outcome
+
+    Reviewer = Callable[[RubricCheck, "Bench"], Outcome]
 
 OPERATOR_PREFIX = "CONDUCTOR_CHECK_"
 # A function of the entry point group `conductor.checks`, called as function(bench, **arguments);
@@ -53,6 +59,8 @@ class Bench:
     variables: Mapping[str, str] = field(default_factory=dict)
     registry: Extensions[RegisteredCheck] = field(default_factory=registered_checks)
     cancelled: Callable[[], bool] = never
+    # Who judges by criteria; None where nobody does.
+    reviewer: "Reviewer | None" = None
 
     def __post_init__(self) -> None:
         self.artifacts.mkdir(parents=True, exist_ok=True)
@@ -174,6 +182,7 @@ def open_bench(
     artifacts: Path,
     variables: Mapping[str, str] | None = None,
     cancelled: Callable[[], bool] = never,
+    reviewer: "Reviewer | None" = None,
 ) -> Iterator[Bench]:
     """A bench on a clean checkout of the commit; services stop and the checkout goes at the end."""
     with repository.checkout(commit) as checkout:
@@ -187,6 +196,7 @@ def open_bench(
             artifacts=artifacts,
             variables=variables or {},
             cancelled=cancelled,
+            reviewer=reviewer,
         )
         try:
             yield bench

@@ -29,14 +29,24 @@ from workers import disk
 from workers.attempt import trailers
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import JudgingCancelled, judge
+from workers.failures import AttemptFailed, FailureKind
 from workers.git.errors import Superseded, UnknownRevision
 from workers.git.integration import AlreadyIntegrated, Stale
 from workers.git.merging import Conflict
 from workers.git.standing import RESTORES, REVERTS, standing
 from workers.held import Held
 from workers.hooks import HookContext, hooks, run_hook
+from workers.review import Reviewer
 from workers.verdict import judgement
 from workers.workspace import Repository
+
+# A reviewer that fails so may do better the next time; it is asked so often.
+_PASSING = (
+    FailureKind.TEMPORARY_FAILURE,
+    FailureKind.TIMEOUT,
+    FailureKind.NO_RESULT,
+)
+REVIEWS = 3
 
 if TYPE_CHECKING:
     from workers.process import WorkerProcess
@@ -49,6 +59,8 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
         return work(process, claim, held)
     except (JudgingCancelled, Superseded):
         return None
+    except AttemptFailed as failure:
+        return None if held.stopped() else _unreviewed(claim, failure)
     except ConductorError as problem:
         logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
         return Interrupted(problem.message)
@@ -71,6 +83,21 @@ def check(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
         for each, result in zip(asked, results, strict=True)
     ]
     return Judged(tuple(judgements), bench.commit or None)
+
+
+def _unreviewed(claim: Claim, failure: AttemptFailed) -> Interrupted:
+    """There is no verdict, which is nobody's failure but the reviewer's: it is asked again.
+
+    A person sees to it where asking again can't help, or did not.
+    """
+    logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=failure)
+    waits = failure.kind == FailureKind.API_LIMIT or failure.retry_after is not None
+    may_help = failure.retryable and failure.kind in _PASSING and claim.fence < REVIEWS
+    return Interrupted(
+        f"There is no review, which says nothing about the work. {failure.message}",
+        detail=failure.detail,
+        critical=not waits and not may_help,
+    )
 
 
 @dataclass(frozen=True)
@@ -111,6 +138,7 @@ def _bench(stack: ExitStack, process: "WorkerProcess", claim: Claim, held: Held)
         "artifacts": settings.places.artifacts / claim.execution_id / claim.job_id,
         "variables": operator_variables(),
         "cancelled": held.stopped,
+        "reviewer": Reviewer(process, claim, held),
     }
     if claim.uses_git:
         repository = _repository(process, claim)
@@ -163,14 +191,12 @@ def integrate(
 
 def _still_valid(process: "WorkerProcess", execution_id: str, held: Held) -> bool:
     """Whether the fence still stands and no rollback or rerun holds the branch."""
-    with process.conductor.read() as tx:
-        free = executions.hold_of(tx, execution_id) is None
+    free = process.ask(lambda tx: executions.hold_of(tx, execution_id)) is None
     return free and _fence_stands(process, held)
 
 
 def _fence_stands(process: "WorkerProcess", held: Held) -> bool:
-    with process.conductor.read() as tx:
-        job = jobs.get(tx, held.job_id)
+    job = process.ask(lambda tx: jobs.get(tx, held.job_id))
     return job is not None and job.status == "active" and bool(job.fence == held.fence)
 
 
@@ -191,8 +217,7 @@ def checkpoint(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
 
 def backup(process: "WorkerProcess", claim: Claim, moment: str) -> None:
     """Keep the execution's state as it is now, for people to look back at."""
-    with process.conductor.read() as tx:
-        kept = state.state(tx, claim.execution_id)
+    kept = process.ask(lambda tx: state.state(tx, claim.execution_id))
     folder = process.conductor.settings.places.backups / claim.execution_id
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{moment}-{claim.job_id}.json", state.text(kept))

@@ -121,6 +121,11 @@ class Workflow(Template):
         for *_, checks in check_lists(self):
             given_checks(checks, inputs)
 
+    def reviewers(self) -> set[str]:
+        """The agents that judge by criteria."""
+        listed = (check for *_, checks in check_lists(self) for check in checks)
+        return {check.agent for check in listed if isinstance(check, RubricCheck)}
+
     def problems(
         self,
         known_agents: Mapping[str, AgentSpec],

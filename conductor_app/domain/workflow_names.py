@@ -118,8 +118,22 @@ def check_names(template: Template, around: Surroundings) -> Iterator[Problem]:
             yield unknown("task", check.task, known, (*loc, "task"))
         if isinstance(check, PythonCheck) and ":" not in check.function:
             yield from registered("function", check.function, around.functions, *loc, "function")
-        if isinstance(check, RubricCheck) and check.agent not in available:
-            yield unknown("agent", check.agent, available, (*loc, "agent"))
+        if isinstance(check, RubricCheck):
+            yield from _review(check, available, loc)
+
+
+def _review(check: RubricCheck, available: Agents, loc: Loc) -> Iterator[Problem]:
+    if check.agent not in available:
+        yield unknown("agent", check.agent, available, (*loc, "agent"))
+    elif available[check.agent].function is not None:
+        told = f"agent `{check.agent}` is a function, and a review takes an agent with a connector"
+        yield error(told, *loc, "agent")
+    if "tasks" in loc:
+        yield error(
+            "a task's checks judge its attempt; a review judges what came to the branch: put it "
+            "under a milestone, `exit_criteria` or `tests`",
+            *loc,
+        )
 
 
 def hooks(template: Template, around: Surroundings) -> Iterator[Problem]:

@@ -116,6 +116,8 @@ def _claim(tx: Transaction, job: Row[Any], execution: Execution) -> Claim:
         "project_id": execution.project_id,
     }
     if job.kind != "attempt":
+        if execution.current_phase < execution.replay_before:
+            common["connector"] = "replay"
         return Claim(**common)
     agent = workflows.agents_of(tx, execution.workflow_version)[job.task_agent]
     if agent.function is not None:

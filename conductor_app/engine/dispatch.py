@@ -93,7 +93,8 @@ def _chains(tx: Transaction, heads: Sequence[Row[Any]]) -> dict[str, tuple[str, 
     """The chain that each head begins: successors of the same agent that wait for nothing else."""
     chains: dict[str, tuple[str, ...]] = {}
     by_execution: dict[str, list[Row[Any]]] = {}
-    for head in heads:
+    # A review is on an agent's queue as well, and is no link of a chain.
+    for head in (each for each in heads if each.task_id is not None):
         by_execution.setdefault(head.execution_id, []).append(head)
     for execution_id, rows in by_execution.items():
         chains.update(_chains_in(tx, execution_id, rows))

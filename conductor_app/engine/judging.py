@@ -120,6 +120,7 @@ def _notes(bad: Sequence[Judgement]) -> list[dict[str, Any]]:
             "kind": "CHECK_FAILED",
             "message": f"{each.name}: {each.message}",
             "detail": str(each.evidence.get("log", "")),
+            "review": each.kind == "rubric",
         }
         for each in bad
     ]

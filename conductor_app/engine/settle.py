@@ -16,10 +16,10 @@ from conductor_app.domain.states import (
     PauseReason,
     PhaseState,
 )
-from conductor_app.domain.workflow import Workflow
+from conductor_app.domain.workflow import Check, RubricCheck, Workflow
 from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine import release, transition
-from conductor_app.queue import SYSTEM_QUEUE
+from conductor_app.queue import SYSTEM_QUEUE, agent_queue
 from conductor_app.store import jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
@@ -111,9 +111,23 @@ def _judge_milestones(tx: Transaction, execution: Execution, workflow: Workflow)
             phases.move_milestone(tx, row, MilestoneState.COMPLETED, completed_at=tx.now)
             continue
         phases.move_milestone(tx, row, MilestoneState.VALIDATING)
-        jobs.add_system(tx, "check", execution.id, {"milestone": row.key, "milestone_id": row.id})
-        queues.append(SYSTEM_QUEUE)
+        payload = {"milestone": row.key, "milestone_id": row.id}
+        queues.append(_have_judged(tx, execution, payload, spec.checks))
     return queues
+
+
+def _have_judged(
+    tx: Transaction, execution: Execution, payload: dict[str, Any], checks: Sequence[Check]
+) -> str:
+    """Queue a check run; the queue.
+
+    One with a review is its agent's work: it waits on a model, and nothing of Conductor's own may
+    wait behind that.
+    """
+    reviews = [each for each in checks if isinstance(each, RubricCheck)]
+    queue = agent_queue(reviews[0].agent) if reviews else SYSTEM_QUEUE
+    jobs.add_system(tx, "check", execution.id, payload, queue=queue)
+    return queue
 
 
 def being_mended(tx: Transaction, execution: Execution, named: Iterable[str | None]) -> bool:
@@ -135,8 +149,9 @@ def _validate_phase(tx: Transaction, execution: Execution, workflow: Workflow) -
     phases.move(tx, phase, PhaseState.VALIDATING, verdict=None)
     spec = workflow.phase(phase.number)
     if spec.exit_criteria or spec.tests or spec.artifacts.required:
-        jobs.add_system(tx, "check", execution.id, {"phase": phase.number, "phase_id": phase.id})
-        return [SYSTEM_QUEUE]
+        payload = {"phase": phase.number, "phase_id": phase.id}
+        checks = (*spec.exit_criteria, *spec.tests)
+        return [_have_judged(tx, execution, payload, checks)]
     phases.change(tx, phase.id, verdict="passed")
     return _leave(tx, execution)
 

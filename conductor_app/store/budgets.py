@@ -12,11 +12,13 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    func,
     insert,
     literal_column,
     or_,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -73,7 +75,13 @@ _CLOSE = Prepared(
 _AMONG = Prepared(select(budgets).where(among(budgets.c.id, "ids")))
 _OPEN_OF = Prepared(select(reservations).where(among(reservations.c.attempt_id, "ids"), OPEN))
 _RESERVATION = Prepared(select(reservations).where(reservations.c.id == bindparam("reservation")))
-_ATTEMPT_STATUS = Prepared(select(attempts.c.status).where(attempts.c.id == bindparam("attempt")))
+# A review is paid for in the name of its job, which stands in an attempt's place.
+_ATTEMPT_STATUS = Prepared(
+    union_all(
+        select(attempts.c.status).where(attempts.c.id == bindparam("attempt")),
+        select(jobs.c.status).where(jobs.c.id == bindparam("attempt"), jobs.c.kind == "check"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +277,12 @@ def attempt_status(tx: Transaction, attempt_id: str) -> str | None:
 
 
 def left_behind(tx: Transaction) -> list[str]:
-    """Attempts that have ended and still hold reservations."""
+    """Attempts and check runs that have ended and still hold reservations."""
     statement = (
         select(reservations.c.attempt_id)
-        .join(attempts, attempts.c.id == reservations.c.attempt_id)
-        .where(OPEN, attempts.c.status != "active")
+        .outerjoin(attempts, attempts.c.id == reservations.c.attempt_id)
+        .outerjoin(jobs, jobs.c.id == reservations.c.attempt_id)
+        .where(OPEN, func.coalesce(attempts.c.status, jobs.c.status) != "active")
         .distinct()
     )
     return [row.attempt_id for row in tx.all(statement)]

@@ -54,12 +54,12 @@ def test_a_docker_daemon_that_answers_is_docker(tmp_path: Path) -> None:
     require(["docker"], f"{tmp_path}{os.pathsep}/bin")
 
 
-def test_a_rubric_is_not_available_yet(bench: Bench) -> None:
+def test_a_review_needs_somebody_who_reviews(bench: Bench) -> None:
     fields = {"criteria": ["It reads well"]}
     assert run(bench, "rubric", **fields).verdict is Verdict.FAILED
     skipped = run(bench, "rubric", optional=True, **fields)
     assert skipped.verdict is Verdict.SKIPPED
-    assert "need a model connector" in skipped.message
+    assert "nobody is here who could review it" in skipped.message
 
 
 def test_a_function_that_nobody_registered_is_absent(bench: Bench) -> None:

@@ -143,9 +143,18 @@ def test_checks_refer_to_services_and_tasks_that_exist() -> None:
 
 def test_a_rubric_is_judged_by_an_agent_that_exists() -> None:
     check = {"name": "c", "kind": "rubric", "criteria": ["good"]}
-    assert found(workflow(phase(0, task("a", checks=[check])))) == []
-    problem = only(workflow(phase(0, task("a", checks=[{**check, "agent": "validater"}]))))
+    assert found(workflow(phase(0, task("a"), tests=[check]))) == []
+    problem = only(workflow(phase(0, task("a"), tests=[{**check, "agent": "validater"}])))
     assert (problem.loc[-1], problem.suggestion) == ("agent", "validator")
+    functions = {"validator": {"name": "validator", "function": "a:b"}}
+    problem = only(workflow(phase(0, task("a"), tests=[check]), agents=functions))
+    assert "takes an agent with a connector" in problem.message
+
+
+def test_a_review_is_of_what_came_to_the_branch() -> None:
+    check = {"name": "c", "kind": "rubric", "criteria": ["good"]}
+    problem = only(workflow(phase(0, task("a", checks=[check]))))
+    assert "put it under a milestone" in problem.message
 
 
 def test_a_check_waits_for_an_input_that_exists() -> None:

@@ -31,6 +31,9 @@ KINDS: Mapping[str, Callable[[Any, Bench], Outcome]] = {
     "rubric": rubric,
     "sql": sql,
 }
+# What is not here comes in between.
+_ORDER = {"file": 0, "rubric": 2}
+UNASKED = "nobody was asked, since another check has failed"
 # What the commit or the template has done wrong. All else, such as a sandbox that does not start,
 # is not the commit's fault: it is raised, and the judging is tried again.
 FAILURES = (InvalidInput, ServiceFailed, SetupFailed)
@@ -46,10 +49,17 @@ def judge(checks: Sequence[Check], bench: Bench) -> list[CheckResult]:
     """The results in the order of the checks; a failure does not stop the others.
 
     Checks of files run first, so that they see the commit as it is and not what a command or a
-    service has written since. Raises JudgingCancelled.
+    service has written since; a review comes last, and only of what all others accept. Raises
+    JudgingCancelled, and what no check can judge.
     """
-    order = sorted(range(len(checks)), key=lambda index: checks[index].kind != "file")
-    results = {index: run_check(checks[index], bench) for index in order}
+    order = sorted(range(len(checks)), key=lambda index: _ORDER.get(checks[index].kind, 1))
+    results: dict[int, CheckResult] = {}
+    for index in order:
+        refused = any(each.verdict == Verdict.FAILED for each in results.values())
+        if refused and checks[index].kind == "rubric":
+            results[index] = _result(checks[index], bench, Verdict.SKIPPED, Outcome(False, UNASKED))
+        else:
+            results[index] = run_check(checks[index], bench)
     return [results[index] for index in range(len(checks))]
 
 
@@ -61,7 +71,12 @@ def run_check(check: Check, bench: Bench) -> CheckResult:
     verdict, outcome = _verdict(check, bench)
     if bench.cancelled():
         raise JudgingCancelled
-    seconds = round(time.monotonic() - started, 3)
+    return _result(check, bench, verdict, outcome, round(time.monotonic() - started, 3))
+
+
+def _result(
+    check: Check, bench: Bench, verdict: Verdict, outcome: Outcome, seconds: float = 0.0
+) -> CheckResult:
     return CheckResult(
         name=check.name,
         kind=check.kind,

@@ -1,4 +1,4 @@
-"""Checks of kind `rubric`: criteria that a model judges; read in templates, not performed yet."""
+"""Checks of kind `rubric`: criteria by which a model reviews what was changed."""
 
 from conductor_app.domain.workflow import RubricCheck
 from workers.bench import Bench
@@ -7,4 +7,7 @@ from workers.means import MeansAbsent
 
 
 def rubric(check: RubricCheck, bench: Bench) -> Outcome:
-    raise MeansAbsent("rubric checks need a model connector and arrive later")
+    """Raises AttemptFailed where no verdict is to be had: that says nothing about the commit."""
+    if bench.reviewer is None:
+        raise MeansAbsent("nobody is here who could review it")
+    return bench.reviewer(check, bench)

@@ -1,7 +1,7 @@
 """What the connectors of models share: an attempt with them is the agent loop."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from conductor_app.tool_specs import TOOLS, ToolSpec
 from workers.agents.base import AgentContext, AgentResult
@@ -20,6 +20,7 @@ class ModelConnector(ABC):
         self.log: LogCallback | None = None
 
     def execute(self, prompt: str, context: AgentContext) -> AgentResult:
+        self.limit(context.cancelled, context.deadline)
         assert context.task is not None, "whoever runs an agent says which task it is"
         opening = [Message("system", context.system), Message("user", prompt)]
         return run_loop(context.task, context, opening, LoopLimits())
@@ -29,6 +30,9 @@ class ModelConnector(ABC):
         """The next turn; raises AttemptFailed."""
 
     # Nothing to override for most of them.
+    def limit(self, cancelled: Callable[[], bool], deadline: float) -> None:  # noqa: B027
+        """From now on no call outlasts that, where calls can take long."""
+
     def observe(self, results: Sequence[ToolResult]) -> None:  # noqa: B027
         """Nothing to do for a model that is told the results in its next turn."""
 

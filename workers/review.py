@@ -1,0 +1,266 @@
+"""Reviews, for checks of kind `rubric`: a model judges what was changed, in a schema's words.
+
+The judge is never the author: it is told what was asked for and what was changed, and nothing of
+how that came about. Where no verdict is to be had, that says nothing about the work.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row
+
+from conductor_app import connector_settings
+from conductor_app.catalog import AGENTS
+from conductor_app.domain.states import NEED_MET
+from conductor_app.domain.workflow import AgentSpec, RubricCheck, given_checks, render
+from conductor_app.domain.workflow_plan import full_key
+from conductor_app.engine.claim import Claim
+from conductor_app.errors import InvalidSettings
+from conductor_app.recordings import BUILT_IN
+from conductor_app.store import tasks
+from conductor_app.views.connectors import REPLAY
+from workers import opinion, prompts
+from workers.bench import Bench
+from workers.checks.description import described
+from workers.checks.result import Outcome
+from workers.connectors import open_connector
+from workers.connectors.base import Message, Model, ToolResult, Turn, Usage
+from workers.failures import AttemptFailed, FailureKind
+from workers.git.difference import Difference, difference
+from workers.held import Held
+from workers.means import MeansAbsent
+from workers.metering import Meter
+from workers.opinion import Garbled, Opinion
+from workers.paying import paid_turn
+from workers.workspace import Repository
+
+if TYPE_CHECKING:
+    from workers.process import WorkerProcess
+
+# Of the difference a reviewer is shown so many characters.
+SHOWN = 200_000
+# How often it is asked for a verdict that can be read.
+TRIES = 3
+
+
+@dataclass
+class Reviewer:
+    """Reviews for one check run; what its calls cost is spent in the name of that job."""
+
+    process: "WorkerProcess"
+    claim: Claim
+    held: Held
+
+    def __call__(self, check: RubricCheck, bench: Bench) -> Outcome:
+        """Raises MeansAbsent without a key; AttemptFailed where there is no verdict."""
+        agent = self.claim.workflow.agent(check.agent, AGENTS)
+        name = self._connector(agent)
+        work = self._work(check)
+        material = self._material(check, bench, work)
+        asked = _Asked(check.criteria, self._opening(agent, check, work, material))
+        if name == REPLAY:
+            raise AttemptFailed(
+                FailureKind.RECORDING_MISSING,
+                f"The review {check.name!r} is not recorded.",
+                retryable=False,
+            )
+        model = self._model(name, agent, check, work)
+        found = self._ask(asked, model, replace(self._spender(agent, work)))
+        bench.write_log(f"review {check.name}", asked.transcript())
+        return _outcome(check, agent, asked, found, material)
+
+    def _connector(self, agent: AgentSpec) -> str:
+        """Its own before the run's: who reviews is another than who works."""
+        if self.claim.connector == REPLAY:
+            return REPLAY
+        settings = self.process.conductor.settings
+        return agent.connector or self.claim.connector or settings.default_connector
+
+    def _work(self, check: RubricCheck) -> Sequence[Row[Any]]:
+        """The tasks whose work is reviewed, the one that would be opened again first."""
+        claim = self.claim
+        with self.process.conductor.read() as tx:
+            if check.task is not None:
+                row = tasks.current(tx, claim.execution_id, full_key(claim.phase, check.task))
+                return [row] if row is not None else []
+            milestone = claim.payload.get("milestone")
+            rows = tasks.all_current(tx, claim.execution_id, claim.phase)
+        return [
+            row for row in rows if row.status in NEED_MET and milestone in (None, row.milestone)
+        ]
+
+    def _material(self, check: RubricCheck, bench: Bench, work: Sequence[Row[Any]]) -> Difference:
+        claim = self.claim
+        if not bench.commit or claim.base_commit is None:
+            raise MeansAbsent(
+                f"{check.name}: there is no repository, so there is nothing to be reviewed."
+            )
+        repository = Repository.open(claim.location, self.process.conductor.settings.home)
+        return difference(repository.git, claim.base_commit, bench.commit, SHOWN)
+
+    def _opening(
+        self,
+        agent: AgentSpec,
+        check: RubricCheck,
+        work: Sequence[Row[Any]],
+        material: Difference,
+    ) -> list[Message]:
+        claim = self.claim
+        specs = [claim.workflow.task(row.key) for row in work]
+        role = {
+            "title": agent.title or agent.name,
+            "capabilities": agent.abilities(claim.phase),
+            "reviewing": True,
+        }
+        values = {
+            "requests": [
+                {"key": row.key, "prompt": render(spec.prompt or spec.title, claim.inputs)}
+                for row, spec in zip(work, specs, strict=True)
+            ],
+            "earlier": [note["detail"] for row in work for note in row.notes if note.get("review")],
+            "proven": [
+                described(each)
+                for spec in specs
+                for each in given_checks(spec.checks, claim.inputs)
+                if not each.optional
+            ],
+            "files": material.files,
+            "difference": material.text,
+            "hidden": material.hidden,
+            "criteria": check.criteria,
+        }
+        return [
+            Message("system", prompts.render(prompts.role(agent.name), role)),
+            Message("user", prompts.render("review", values)),
+        ]
+
+    def _model(
+        self, name: str, agent: AgentSpec, check: RubricCheck, work: Sequence[Row[Any]]
+    ) -> Model:
+        settings = self.process.conductor.settings
+        self._require_key(name, agent)
+        connector = open_connector(
+            name,
+            workflow=self.claim.workflow.name,
+            task=work[0].key if work else "",
+            failures=0,
+            recordings=settings.recordings or BUILT_IN,
+            agent=agent,
+            settings=settings,
+            conversation=self.claim.job_id,
+        )
+        if not isinstance(connector, Model):
+            raise AttemptFailed(
+                FailureKind.AGENT_ERROR,
+                f"The agent {agent.name} reviews, which takes a model, and {name} is none. "
+                "Give it the connector of a model in the workflow.",
+                retryable=False,
+            )
+        connector.limit(self.held.stopped, time.monotonic() + check.timeout)
+        return connector
+
+    def _require_key(self, name: str, agent: AgentSpec) -> None:
+        """Raises MeansAbsent: an optional review is skipped where nobody can be asked for it."""
+        if name not in connector_settings.DEFAULTS:
+            return
+        try:
+            chosen = connector_settings.load(self.process.conductor.settings)
+            found = chosen.of(name, agent.name).key
+        except InvalidSettings as problem:
+            raise AttemptFailed(
+                FailureKind.CREDENTIALS, problem.message, retryable=False
+            ) from problem
+        if found is None:
+            raise MeansAbsent(f"the agent {agent.name} has no key for its connector {name}")
+
+    def _spender(self, agent: AgentSpec, work: Sequence[Row[Any]]) -> Claim:
+        """The job in an attempt's place, for the ledger."""
+        claim = self.claim
+        task_id = work[0].id if work else ""
+        return replace(claim, attempt_id=claim.job_id, task_id=task_id, agent=agent)
+
+    def _ask(self, asked: "_Asked", model: Model, spender: Claim) -> "_Found":
+        meter = Meter(self.process.conductor, self.process.prices, spender)
+        used = Usage()
+        problem = ""
+        for _ in range(TRIES):
+            turn = paid_turn(model, meter, asked.messages, [opinion.tool(asked.criteria)])
+            used += turn.usage
+            if turn.stop == "refused":
+                raise AttemptFailed(
+                    FailureKind.REFUSED, "Its model refuses to review this.", detail=turn.text
+                )
+            try:
+                return _Found(opinion.read(turn, asked.criteria), turn, model.name, used)
+            except Garbled as garbled:
+                problem = str(garbled)
+                asked.go_on(turn, problem)
+        raise AttemptFailed(
+            FailureKind.NO_RESULT,
+            f"It was asked {TRIES} times and gave no verdict that can be read. The last time it "
+            f"was told: {problem}",
+        )
+
+
+@dataclass
+class _Asked:
+    """A conversation with a reviewer."""
+
+    criteria: Sequence[str]
+    messages: list[Message]
+
+    def go_on(self, turn: Turn, problem: str) -> None:
+        """The answer was none; it is told why."""
+        said = Message("assistant", turn.text, tool_calls=turn.tool_calls, raw=turn.raw)
+        results = tuple(ToolResult(call.id, False, problem) for call in turn.tool_calls)
+        told = Message("tool", results=results) if results else Message("user", problem)
+        self.messages += [said, told]
+
+    def transcript(self) -> str:
+        return "\n\n".join(f"[{each.role}]\n{each.text}" for each in self.messages if each.text)
+
+
+@dataclass(frozen=True)
+class _Found:
+    opinion: Opinion
+    turn: Turn
+    connector: str
+    usage: Usage
+
+
+def _outcome(
+    check: RubricCheck, agent: AgentSpec, asked: _Asked, found: _Found, material: Difference
+) -> Outcome:
+    said = found.opinion
+    passed = said.score >= check.threshold
+    met = f"{len(said.findings) - len(said.unmet)} of {len(said.findings)} criteria are met"
+    unseen = f"; {len(material.hidden)} files were too long to be seen" if material.hidden else ""
+    worst = f": {said.unmet[0].reason}" if said.unmet else ""
+    return Outcome(
+        passed,
+        f"{agent.title or agent.name} ({found.turn.model}): {met}{unseen}{worst}",
+        {
+            "agent": agent.name,
+            "connector": found.connector,
+            "model": found.turn.model,
+            "prompt": prompts.versions(prompts.role(agent.name), "review"),
+            "criteria": [
+                {"criterion": each.criterion, "met": each.met, "reason": each.reason}
+                for each in said.findings
+            ],
+            "notes": said.notes,
+            "score": round(said.score, 3),
+            "threshold": check.threshold,
+            "unseen": list(material.hidden),
+            "request_id": found.turn.request_id,
+            "usage": {
+                "input_tokens": found.usage.input_tokens,
+                "output_tokens": found.usage.output_tokens,
+                "cost_nano_usd": found.usage.cost_nano_usd,
+            },
+            # What the author is told if the work goes back.
+            "log": said.words,
+        },
+    )
