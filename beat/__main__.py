@@ -6,19 +6,23 @@ from typing import Any
 
 from beat.schedule import schedule
 from conductor_app import logs
-from conductor_app.bootstrap import celery_app
+from conductor_app.bootstrap import celery_app, know_secrets
 from conductor_app.settings import Settings
 
 
 def main() -> None:
-    logs.set_up()
+    logs.set_up("beat")
     settings = Settings.load()
+    logs.set_up("beat", settings.log_format, settings.log_level)
+    know_secrets(settings)
     app = celery_app(settings)
     app.conf.beat_schedule = schedule(settings)
     # The rows remember what is due, so beat itself needs no memory.
     app.conf.beat_scheduler = "celery.beat:Scheduler"
     app.conf.beat_max_loop_interval = 1
     beat = app.Beat(loglevel="WARNING", quiet=True)
+    # Celery would add handlers of its own, and every warning would be logged twice.
+    beat.setup_logging = lambda *_, **__: None
     beat.install_sync_handler = end_at_signals
     beat.run()
 

@@ -63,9 +63,11 @@ def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    logs.set_up()
+    logs.set_up("api")
     try:
-        serve(Settings.load())
+        settings = Settings.load()
+        logs.set_up("api", settings.log_format, settings.log_level)
+        serve(settings)
     except ConductorError as error:
         print(error.message, file=sys.stderr)
         sys.exit(error.exit_code)

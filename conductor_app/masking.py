@@ -29,9 +29,8 @@ _START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))"
 
 @dataclass(frozen=True)
 class _Shape:
-    """What is masked; it is looked for where one of the anchors is, which is found much faster."""
+    """What is masked, and by what."""
 
-    anchors: tuple[str, ...]
     pattern: str
     masked: str = MASK
 
@@ -40,15 +39,10 @@ class _Shape:
         """Compiled when it is first needed: short commands print no secret as a rule."""
         return re.compile(self.pattern)
 
-    def mask(self, text: str) -> str:
-        for anchor in self.anchors:
-            if anchor in text:
-                return self.regex.sub(self.masked, text)
-        return text
 
-
+# A shape is looked for where its anchor is, which is found much faster.
 _KEYS = tuple(
-    _Shape((anchor,), _START + pattern)
+    (anchor, _Shape(_START + pattern))
     for anchor, pattern in (
         # Anthropic, OpenAI, DeepSeek and others. Without a digit it is a name, as of a CSS class.
         ("sk-", r"sk-(?=[A-Za-z_-]{0,80}[0-9])[A-Za-z0-9_-]{20,}"),
@@ -74,7 +68,7 @@ _KEYS = tuple(
     )
 )
 _IN_WORDS = tuple(
-    _Shape(anchors, pattern, rf"\1{MASK}\2")
+    (anchor, _Shape(pattern, rf"\1{MASK}\2"))
     for anchors, pattern in (
         (("://",), r"(://[^\s/@:\"']{0,256}:)[^\s/@\"']{1,1024}(@)"),
         (("://",), r"(://)[^\s/@:\"']{20,1024}(@)"),
@@ -91,6 +85,7 @@ _IN_WORDS = tuple(
             r"(?i)((?:password|passwd|passphrase|secret|token|api_?key)=[\"']?)[^\s&\"',;)]+()",
         ),
     )
+    for anchor in anchors
 )
 _BEGUN = "-----BEGIN "
 _NAME = (
@@ -162,16 +157,18 @@ def data(text: str) -> str:
     """The text without known secrets and without what can only be a key."""
     for needle in _known.needles:
         text = text.replace(needle, MASK)
-    for shape in _KEYS:
-        text = shape.mask(text)
+    for anchor, shape in _KEYS:
+        if anchor in text:
+            text = shape.regex.sub(shape.masked, text)
     return text
 
 
 def words(text: str) -> str:
     """The same without passwords in URLs, headers with credentials and `password=...` as well."""
     text = data(text)
-    for shape in _IN_WORDS:
-        text = shape.mask(text)
+    for anchor, shape in _IN_WORDS:
+        if anchor in text:
+            text = shape.regex.sub(shape.masked, text)
     return text
 
 
@@ -239,7 +236,7 @@ class Stream:
 
     def _border(self, near: int) -> int:
         """Where a very long line can be cut: the place before at which nothing masked is cut."""
-        spans = [match.span() for shape in _KEYS for match in shape.regex.finditer(self._held)]
+        spans = [match.span() for _, shape in _KEYS for match in shape.regex.finditer(self._held)]
         for needle in _known.needles:
             at = self._held.find(needle, max(0, near - len(needle)))
             if at >= 0:
@@ -256,7 +253,12 @@ def _forms(secret: str) -> Iterable[str]:
     """How it may be written; of one in lines, such as a private key, each line as well."""
     for line in {secret.strip(), *(line.strip() for line in secret.splitlines())}:
         if _tellable(line):
-            yield from {line, quote(line, safe=""), json.dumps(line)[1:-1]}
+            yield line
+            yield from {quote(line, safe=""), *_in_json(line)} - {line}
+
+
+def _in_json(text: str) -> Iterable[str]:
+    return (json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
 
 
 def _tellable(text: str) -> bool:

@@ -123,6 +123,12 @@ class Settings(BaseSettings):
     emergency_tokens: int = Field(
         default=100_000, ge=0, le=10**15, description="Tokens that a person may add to a day's"
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How processes log: lines for people, or JSON for programs"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="From which level on; of libraries only warnings"
+    )
     live_calls: bool = Field(
         default=True, description="false: no model is called but on this machine, as in tests"
     )

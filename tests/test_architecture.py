@@ -157,6 +157,7 @@ RINGS = {
         "conductor_app.ids",
         "conductor_app.queue",
         "conductor_app.catalog",
+        "conductor_app.masking",
         "conductor_app.silence",
     ),
     "conductor_app/engine/*": (

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from celery.signals import worker_init, worker_shutdown, worker_shutting_down
+from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 
 from conductor_app import bootstrap, logs
 from conductor_app.engine import queues
@@ -23,8 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--slots", type=int, help="jobs at a time; default: from the settings")
     parser.add_argument("--queues", help="comma-separated; default: all of the role")
     chosen = parser.parse_args(arguments)
-    logs.set_up()
+    logs.set_up("worker")
     settings = Settings.load()
+    logs.set_up("worker", settings.log_format, settings.log_level)
     broker = CeleryQueue(bootstrap.celery_app(settings))
     conductor = bootstrap.connect(settings, Publisher(broker))
     names = chosen.queues.split(",") if chosen.queues else _queues(conductor, chosen.role)
@@ -61,10 +62,13 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
     def closed(**_: object) -> None:
         current.end()
 
+    setup_logging.connect(keep_logging, weak=False)
     worker_init.connect(opened, weak=False)
     worker_shutting_down.connect(draining, weak=False)
     worker_shutdown.connect(closed, weak=False)
     options = [
+        # No banner: its lines are not those of a log.
+        "--quiet",
         "worker",
         "--pool=threads",
         f"--concurrency={slots}",
@@ -75,6 +79,10 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
         "--without-mingle",
     ]
     app.worker_main(options)
+
+
+def keep_logging(**_: object) -> None:
+    """Celery would add handlers of its own, and every warning would be logged twice."""
 
 
 if __name__ == "__main__":

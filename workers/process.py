@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TypeVar
 
 from conductor_app import logs, masking, prices
 from conductor_app.bootstrap import Conductor
@@ -15,15 +16,19 @@ from conductor_app.engine.report import Answer
 from conductor_app.ids import new_id
 from conductor_app.prices import Prices
 from conductor_app.store import workers as worker_rows
+from conductor_app.store.database import Transaction
 from workers import attempt, crash, system_jobs
 from workers.agents.registry import AgentRegistry
 from workers.held import Held, HeldJobs
+from workers.patience import Patience
 from workers.sandbox import Sandbox
 from workers.writer import Writer
 
 # After a job of less than this (seconds) a chain's next link is gone on with at once: beside a
 # longer one the broker's round trip is nothing, and with it Flower shows every link.
 QUICK = 1.0
+
+Answered = TypeVar("Answered")
 
 
 class WorkerProcess:
@@ -35,8 +40,10 @@ class WorkerProcess:
         self.id = new_id()
         self.conductor = conductor
         self.agents = AgentRegistry()
+        logs.of_process(worker=self.id)
         self._register(role, slots, queues())
-        self._writer = Writer(conductor, self.id)
+        self._patience = Patience()
+        self._writer = Writer(conductor, self.id, self._patience)
         self._held = HeldJobs(self._writer, conductor.settings.heartbeat_seconds, queues)
 
     @cached_property
@@ -59,7 +66,13 @@ class WorkerProcess:
             return ()
         claimed = self._writer.claim(job_id)
         while claimed is not None:
-            answer = self._do(claimed, links[0] if links else None)
+            with logs.about(
+                execution=claimed.execution_id,
+                task=claimed.task_id,
+                attempt=claimed.attempt_id,
+                job=claimed.job_id,
+            ):
+                answer = self._do(claimed, links[0] if links else None)
             if answer is None or not answer.chain:
                 return ()
             if answer.next is None:
@@ -96,8 +109,17 @@ class WorkerProcess:
             # What is held is left to its lease, commands to their supervisors.
             os._exit(1)
         logs.info("worker_draining", worker=self.id)
-        self._writer.hurry()
+        self._patience.hurry()
         self._held.drain()
+
+    def ask(self, question: Callable[[Transaction], Answered]) -> Answered:
+        """What the database says, as soon as it says something."""
+
+        def asked() -> Answered:
+            with self.conductor.read() as tx:
+                return question(tx)
+
+        return self._patience.with_database(asked)
 
     def close(self) -> None:
         self._held.close()

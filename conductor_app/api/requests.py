@@ -2,11 +2,13 @@
 
 import json
 import re
+from contextlib import ExitStack
 from typing import Any, NoReturn
 
 import flask
 from flask import Flask, g, request
 
+from conductor_app import logs
 from conductor_app.errors import InvalidInput
 from conductor_app.ids import new_id
 
@@ -76,5 +78,11 @@ def number_requests(app: Flask) -> None:
     def number() -> None:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
+        g.about = ExitStack()
+        g.about.enter_context(logs.about(request=g.request_id))
+
+    def done(_problem: BaseException | None) -> None:
+        g.pop("about", ExitStack()).close()
 
     app.before_request(number)
+    app.teardown_request(done)

@@ -28,7 +28,12 @@ def canonical(payload: Mapping[str, Any]) -> bytes:
 
 def digest(secret: bytes, payload: Mapping[str, Any]) -> str:
     """A keyed digest, so that a payload may be purged later and the chain still verifies."""
-    return hmac.digest(secret, canonical(payload), "sha256").hex()
+    return digest_of(secret, canonical(payload))
+
+
+def digest_of(secret: bytes, text: bytes) -> str:
+    """The same of a payload's canonical text."""
+    return hmac.digest(secret, text, "sha256").hex()
 
 
 def link(before: str, stream: str, number: int, type_: str, at: int, payload_digest: str) -> str:

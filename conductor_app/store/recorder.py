@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from conductor_app import masking
 from conductor_app.domain import events as rules
 from conductor_app.domain.states import allowed
 from conductor_app.store.prepared import Prepared
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from conductor_app.store.database import Transaction
 
 CREATED_TOGETHER = 500
+# Parts of a payload that hold ids and states alone.
+ONLY_IDS = {"move", "created"}
 
 _INSERT = Prepared(insert(events).inline())
 
@@ -97,7 +100,8 @@ class Recorder:
         rows = []
         for each in pending:
             number += 1
-            digest = rules.digest(self._secret, each.payload)
+            payload, text = _masked(each.payload)
+            digest = rules.digest_of(self._secret, text)
             link = rules.link(link, stream, number, each.type, tx.now, digest)
             rows.append(
                 {
@@ -105,7 +109,7 @@ class Recorder:
                     "number": number,
                     "type": each.type,
                     "at": tx.now,
-                    "payload": each.payload,
+                    "payload": payload,
                     "digest": digest,
                     "link": link,
                 }
@@ -125,3 +129,15 @@ class Recorder:
     def _end_of(tx: Transaction, stream: str) -> tuple[int, str]:
         last = tx.first(_LAST, {"of_stream": stream})
         return (last.last_number, last.last_link) if last else (0, rules.GENESIS)
+
+
+def _masked(payload: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """The payload without secrets, and its canonical text: looked through in one piece."""
+    text = rules.canonical(payload)
+    if payload.keys() <= ONLY_IDS:
+        return payload, text
+    said = text.decode()
+    if masking.words(said) == said:
+        return payload, text
+    masked = masking.within(payload)
+    return masked, rules.canonical(masked)
