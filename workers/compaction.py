@@ -61,7 +61,7 @@ def compact(messages: Sequence[Message], target: int) -> list[Message]:
 def _split(messages: Sequence[Message]) -> tuple[list[Message], list[_Turn]]:
     starts = [n for n, message in enumerate(messages) if message.role == "assistant"]
     opening = list(messages[: starts[0]] if starts else messages)
-    ends = [*starts[1:], len(messages)]
+    ends = [*starts[1:], len(messages)] if starts else []
     return opening, [
         _Turn(tuple(messages[start:end])) for start, end in zip(starts, ends, strict=True)
     ]

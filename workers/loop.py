@@ -143,8 +143,10 @@ class _Loop:
         if tokens + size(messages[of:]) < FULL * window:
             return
         target = int(AFTERWARDS * window)
-        self._transcript.compacted(target)
         self._conversation.compact(target)
+        if self._conversation.messages == messages:
+            return
+        self._transcript.compacted(target)
         self._counted = (size(self._conversation.messages), len(self._conversation.messages))
         self._context.log(f"shortened the conversation from {len(messages)} messages")
 
