@@ -106,6 +106,16 @@ def _totals(report: Item) -> Iterator[str]:
     yield f"Time      {duration(report['execution']['seconds'])}"
     yield (f"Tokens    {usage['input_tokens']:,} in, {usage['output_tokens']:,} out{labelled}")
     yield f"Cost      {usage['cost_usd']} USD{_labelled(report['execution'])}"
+    yield from map(_bill, report["bill"])
+
+
+def _bill(line: Item) -> str:
+    calls = f"{line['calls']} call{'s' * (line['calls'] != 1)}"
+    unknown = f", {line['unpriced_calls']} at no known price" if line["unpriced_calls"] else ""
+    return (
+        f"          {line['cost_usd']} USD  {line['agent']}, {line['connector']} "
+        f"({line['model']}), {calls}{unknown}"
+    )
 
 
 def _unrecorded(report: Item) -> Iterator[str]:

@@ -12,6 +12,7 @@ from conductor_app.engine.figures import Figures, figures
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
 from conductor_app.views import connectors, items
+from conductor_app.views.bill import bill, of_reviews
 from conductor_app.views.current import execution as find
 from conductor_app.views.lessons import get_lessons
 from conductor_app.views.metrics import metrics
@@ -42,7 +43,8 @@ def report(
     workflow = workflows.of_version(tx, row.workflow_version)
     return {
         "execution": _execution(tx, known, workflow.title, found),
-        "totals": _totals(known, found),
+        "totals": _totals(known, found, of_reviews(tx, row.id)),
+        "bill": bill(tx, row.id),
         "phases": [_phase(known, found, phase) for phase in workflow.phases],
         "commits": _commits(found),
         "agents": metrics(tx, row.id),
@@ -74,14 +76,14 @@ def _execution(tx: Transaction, known: Figures, title: str, found: Reported) -> 
     }
 
 
-def _totals(known: Figures, found: Reported) -> Item:
+def _totals(known: Figures, found: Reported, reviews: Sequence[Row[Any]]) -> Item:
     statuses = Counter({status: known.count(status) for _, status in known.tasks})
     tries = [each for tries in found.attempts.values() for each in tries]
     return {
         "tasks": {"total": sum(statuses.values()), **dict(sorted(statuses.items()))},
         "attempts": len(tries),
         "retries": sum(_retries(tries) for tries in found.attempts.values()),
-        "usage": items.usage_of(tries),
+        "usage": items.usage_of([*tries, *reviews]),
         "working_seconds": _working(tries),
     }
 

@@ -36,6 +36,8 @@ def markdown(report: Item) -> str:
         *[block for phase in report["phases"] for block in _phase(phase)],
         "## Commits" if report["commits"] else "",
         table(("Commit", "Task", "Title"), map(_commit, report["commits"])),
+        "## Bill" if report["bill"] else "",
+        table(("Agent", "Model", "Calls", "Tokens", "Cost"), map(_bill, report["bill"])),
         "## Agents" if report["agents"] else "",
         agents(report["agents"]),
         "## Errors" if report["errors"] else "",
@@ -81,6 +83,17 @@ def _header(report: Item) -> list[str]:
         ("Cost", f"{usage['cost_usd']} USD"),
     ]
     return table(("", ""), rows)
+
+
+def _bill(line: Item) -> Sequence[str]:
+    unknown = f", {line['unpriced_calls']} calls at no known price"
+    return (
+        text(line["agent"]),
+        f"{text(line['connector'])}: {text(line['model'])}",
+        str(line["calls"]),
+        tokens(line),
+        f"{line['cost_usd']} USD{unknown if line['unpriced_calls'] else ''}",
+    )
 
 
 def tokens(usage: Item) -> str:
