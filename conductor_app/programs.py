@@ -96,6 +96,7 @@ _CODEX = Program(
         *("-c", 'model_providers.conductor.wire_api="responses"'),
         *("-c", "model_providers.conductor.request_max_retries=2"),
         *("-c", "model_providers.conductor.stream_max_retries=2"),
+        *("-c", "analytics.enabled=false"),
         *("--", "{prompt}"),
     ),
     parser="codex",
@@ -103,9 +104,8 @@ _CODEX = Program(
     protocol="responses",
     upstream="codex",
     provider="openai",
-    # Its own sandbox can't be set up inside ours, which confines it already.
+    # Its own sandbox can't be set up inside ours, nor with a home among temporary files.
     permission_mode="danger-full-access",
-    unconfined_mode="workspace-write",
     env=MappingProxyType({"CONDUCTOR_GATEWAY_TOKEN": "{token}"}),
 )
 _AIDER = Program(

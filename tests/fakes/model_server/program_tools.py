@@ -1,5 +1,6 @@
 """Conductor's tool calls said with the tools of coding agents that have a shell instead."""
 
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,10 +11,12 @@ from tests.fakes.model_server.replies import Ask, Call, Reply
 Arguments = Mapping[str, Any]
 
 # The shells by name, and how each takes a command line.
-SHELLS: Mapping[str, Callable[[str], Arguments]] = {
+SHELLS: Mapping[str, Callable[[str], Arguments | str]] = {
     "Bash": lambda line: {"command": line, "description": "A step of the task"},
     "bash": lambda line: {"command": line},
     "exec_command": lambda line: {"cmd": line},
+    # Codex with models that write JavaScript instead of arguments.
+    "exec": lambda line: f"text((await tools.exec_command({json.dumps({'cmd': line})})).output);",
     "shell_command": lambda line: {"command": line},
     "shell": lambda line: {"command": ["bash", "-c", line]},
 }

@@ -26,14 +26,13 @@ def encrypted(thinking: str) -> str:
 
 
 def tools_of(body: Body) -> list[Item]:
-    """The tools on offer; some programs send them among the input."""
-    added = [
-        tool
-        for item in items_of(body)
-        if item.get("type") == "additional_tools"
-        for tool in item.get("tools") or ()
-    ]
-    return [*(body.get("tools") or ()), *added]
+    """The tools on offer; some programs send them among the input, or in namespaces."""
+    listed = list(body.get("tools") or ())
+    for item in items_of(body):
+        if item.get("type") == "additional_tools":
+            listed += item.get("tools") or ()
+    spaces = [tool["tools"] for tool in listed if tool.get("type") == "namespace"]
+    return listed + [tool for space in spaces for tool in space]
 
 
 class Responses:
@@ -199,15 +198,17 @@ class Responses:
             found.append(self._message(draft, status))
         # A call that came with thoughts is taken back only together with them.
         kind = "fcr" if reply.thinking else "fc"
+        free = {tool["name"] for tool in tools_of(draft.ask.body) if tool.get("type") == "custom"}
         for index, call in enumerate(reply.calls):
             last = index == len(reply.calls) - 1
+            custom = call.name in free
             found.append(
                 {
-                    "type": "function_call",
+                    "type": "custom_tool_call" if custom else "function_call",
                     "id": call_id(kind, turn, index),
                     "call_id": call_id("call", turn, index),
                     "name": call.name,
-                    "arguments": call.text,
+                    "input" if custom else "arguments": call.text,
                     "status": status if last else "completed",
                 }
             )
@@ -268,13 +269,23 @@ def _stream_call(script: Numbered, index: int, item: Item) -> None:
     script.add(f"{kind}.done", **place, arguments=item["arguments"])
 
 
+def _stream_free_call(script: Numbered, index: int, item: Item) -> None:
+    place = {"item_id": item["id"], "output_index": index}
+    kind = "response.custom_tool_call_input"
+    for piece in pieces(item["input"]):
+        script.add(f"{kind}.delta", **place, delta=piece)
+    script.add(f"{kind}.done", **place, input=item["input"])
+
+
 STREAMED: Mapping[str, Callable[[Numbered, int, Item], None]] = {
     "reasoning": _stream_reasoning,
     "message": _stream_message,
     "function_call": _stream_call,
+    "custom_tool_call": _stream_free_call,
 }
 EMPTY: Mapping[str, Item] = {
     "reasoning": {"summary": [], "encrypted_content": None},
     "message": {"content": []},
     "function_call": {"arguments": ""},
+    "custom_tool_call": {"input": ""},
 }

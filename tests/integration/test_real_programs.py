@@ -1,0 +1,62 @@
+"""Claude Code and Codex themselves make a small change, with their models behind the gateway."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.fakes import programs
+from tests.fakes.model_server import Space
+from tests.fakes.programs.shop import KEY, Shop, open_shop
+from workers.connectors.programs.attempt import OUTPUT_FILE
+from workers.sandbox import Sandbox, SandboxUnavailable
+
+# The program's own name, its model, and the connector that the gateway calls as.
+PROGRAMS = {
+    "claude-code": ("claude", "claude-sonnet-5-5", "claude"),
+    "codex": ("codex", "gpt-6.1-sol", "codex"),
+}
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest) -> str:
+    name = str(request.param)
+    if shutil.which(PROGRAMS[name][0]) is None:
+        missing(f"{name.upper()} NOT TRIED: {PROGRAMS[name][0]} is not on PATH")
+    return name
+
+
+@pytest.fixture
+def shop(
+    program: str,
+    sqlite_url: str,
+    home: Path,
+    tmp_path: Path,
+    model_server: Space,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Shop]:
+    choices = {"program": program, "model": PROGRAMS[program][1]}
+    programs.write(home, {"command": choices})
+    with open_shop("command", sqlite_url, home, tmp_path, model_server, monkeypatch) as shop:
+        yield shop
+
+
+@pytest.mark.parametrize("level", ["sandlock", "bubblewrap", "unconfined"])
+def test_it_makes_a_small_change(shop: Shop, program: str, level: str) -> None:
+    _, model, connector = PROGRAMS[program]
+    try:
+        sandbox = Sandbox.detect(level)
+    except SandboxUnavailable as why:
+        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
+    result = shop.run(sandbox=sandbox)
+    assert (shop.worktree / "greeting.py").read_text() == 'GREETING = "hello"\n'
+    assert "greeting.py says hello." in result.summary
+    assert {row[:2] for row in shop.booked()} == {(connector, model)}
+    assert {row[5] for row in shop.booked()} == {"reported"}
+    assert sum(row[4] or 0 for row in shop.booked()) == shop.server.ledger.cost_nano_usd > 0
+    assert result.usage.cost_nano_usd == shop.server.ledger.cost_nano_usd
+    assert {request.key for request in shop.server.requests} == {KEY}
+    assert KEY not in (shop.artifacts / OUTPUT_FILE).read_text()
+    assert shop.nothing_is_held()
