@@ -1,10 +1,10 @@
 """What a person asks to start becomes what the engine starts, with a sentence about the agents."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conductor_app import catalog
+from conductor_app import catalog, connector_keys, connector_settings
 from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow import Workflow
 from conductor_app.engine.start import Wanted
@@ -13,7 +13,7 @@ from conductor_app.recordings import BUILT_IN, last_recorded_phase
 from conductor_app.settings import Settings
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
-from conductor_app.views.connectors import REPLAY
+from conductor_app.views.connectors import REPLAY, reviewing
 from conductor_app.workflows import loader
 
 DEFAULT_WORKFLOW = "project-conductor"
@@ -23,6 +23,12 @@ class NoSuchConnector(InvalidInput):
     """This version of Conductor has no such connector."""
 
     code = "no_such_connector"
+
+
+class NoKey(InvalidInput):
+    """A connector has no key to call its model with."""
+
+    code = "no_key"
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,30 @@ def choose(workflow: Workflow, order: Order, settings: Settings) -> Choice:
     used = _connectors(workflow, order.connector, settings.default_connector)
     recorded = last_recorded_phase(workflow, catalog.AGENTS, settings.recordings or BUILT_IN)
     target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)
+    notes = [note, *_unreviewed(workflow, order.connector, settings)]
     last = workflow.phases[-1].number if target is None else target
     if order.replay_before > last:
         raise InvalidInput(
             f"This run has the phases 0 to {last}; it can't begin with phase {order.replay_before}."
         )
-    return Choice(inputs, target, note)
+    return Choice(inputs, target, " ".join(filter(None, notes)) or None)
+
+
+def require_keys(workflow: Workflow, order: Order, settings: Settings) -> None:
+    """Raises NoKey where a model would be called for a task and there is no key here."""
+    for name in sorted(_connectors(workflow, order.connector, settings.default_connector)):
+        if not _has_key(name, settings):
+            raise NoKey(
+                f"The connector {name} has no key, so nothing is started. "
+                f"{connector_keys.advice(name)} Or choose another with --connector."
+            )
+
+
+def _has_key(connector: str, settings: Settings) -> bool:
+    """Also of a connector that takes none."""
+    if connector not in connector_settings.DEFAULTS:
+        return True
+    return connector_settings.load(settings).of(connector).key is not None
 
 
 def costs(connectors: str) -> bool:
@@ -140,6 +164,20 @@ def _connectors(workflow: Workflow, chosen: str | None, default: str) -> set[str
                 "template and CONDUCTOR_CONNECTOR may name it."
             )
     return used
+
+
+def _unreviewed(workflow: Workflow, chosen: str | None, settings: Settings) -> Iterator[str]:
+    """A sentence for each reviewer that has no key here."""
+    agents = workflow.all_agents(catalog.AGENTS)
+    optional = {review.agent: review.optional for review in workflow.reviews()}
+    for name, may_be_skipped in sorted(optional.items()):
+        connector = reviewing(agents[name], chosen, settings.default_connector)
+        if not _has_key(connector, settings):
+            follows = "nobody reviews the work" if may_be_skipped else "its review will fail"
+            yield (
+                f"{agents[name].title or name} has no key for {connector}, so {follows}. "
+                f"{connector_keys.advice(connector)}"
+            )
 
 
 def _target(

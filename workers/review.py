@@ -20,7 +20,7 @@ from conductor_app.engine.claim import Claim
 from conductor_app.errors import InvalidSettings
 from conductor_app.recordings import BUILT_IN
 from conductor_app.store import tasks
-from conductor_app.views.connectors import REPLAY
+from conductor_app.views.connectors import REPLAY, reviewing
 from workers import opinion, prompts
 from workers.bench import Bench
 from workers.checks.description import described
@@ -72,11 +72,8 @@ class Reviewer:
         return _outcome(check, agent, asked, found, material)
 
     def _connector(self, agent: AgentSpec) -> str:
-        """Its own before the run's: who reviews is another than who works."""
-        if self.claim.connector == REPLAY:
-            return REPLAY
-        settings = self.process.conductor.settings
-        return agent.connector or self.claim.connector or settings.default_connector
+        default = self.process.conductor.settings.default_connector
+        return reviewing(agent, self.claim.connector, default)
 
     def _work(self, check: RubricCheck) -> Sequence[Row[Any]]:
         """The tasks whose work is reviewed, the one that would be opened again first."""

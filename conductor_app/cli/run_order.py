@@ -8,6 +8,7 @@ from conductor_app.domain.priority import MOST_WEIGHT, WEIGHTS
 from conductor_app.errors import InvalidInput
 from conductor_app.launch import DEFAULT_WORKFLOW, Order
 from conductor_app.settings import Settings
+from conductor_app.stack import embedded
 from conductor_app.workflows import loader
 
 
@@ -37,6 +38,9 @@ def settle(
         replay_before=start,
     )
     launch.choose(loaded.workflow, order, settings)
+    # What runs already may have keys that this shell has not.
+    if start == 0 and embedded.find(settings.home) is None:
+        launch.require_keys(loaded.workflow, order, settings)
     return order
 
 

@@ -121,10 +121,14 @@ class Workflow(Template):
         for *_, checks in check_lists(self):
             given_checks(checks, inputs)
 
-    def reviewers(self) -> set[str]:
-        """The agents that judge by criteria."""
-        listed = (check for *_, checks in check_lists(self) for check in checks)
-        return {check.agent for check in listed if isinstance(check, RubricCheck)}
+    def reviews(self, phase: int | None = None) -> list[RubricCheck]:
+        """The checks by criteria that agents judge, of one phase or all."""
+        return [
+            check
+            for _, of, checks in check_lists(self)
+            for check in checks
+            if isinstance(check, RubricCheck) and phase in (None, of.number)
+        ]
 
     def problems(
         self,

@@ -18,7 +18,7 @@ def known(tx: Transaction) -> list[str]:
     for row in versions:
         workflow = workflows.of_version(tx, row.workflow_version)
         agents |= {task.agent for phase in workflow.phases for task in phase.tasks}
-        agents |= workflow.reviewers()
+        agents |= {review.agent for review in workflow.reviews()}
     return sorted(agent_queue(agent) for agent in agents)
 
 

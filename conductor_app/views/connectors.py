@@ -20,6 +20,10 @@ def of_phases(tx: Transaction, execution: Row[Any], default: str = REPLAY) -> di
     for phase in workflow.phases:
         names = {task.agent for task in phase.tasks}
         used = {connector_of(execution, phase.number, agents[name], default) for name in names}
+        reviewers = {review.agent for review in workflow.reviews(phase.number)}
+        used |= {
+            reviewing(agents[name], _chosen(execution, phase.number), default) for name in reviewers
+        }
         found[phase.number] = sorted(used)
     return found
 
@@ -31,6 +35,17 @@ def connector_of(execution: Row[Any], phase: int, agent: AgentSpec, default: str
     if phase < execution.replay_before:
         return REPLAY
     return str(execution.connector or agent.connector or default)
+
+
+def reviewing(agent: AgentSpec, chosen: str | None, default: str = REPLAY) -> str:
+    """What an agent reviews with: its own connector before the run's, so that who reviews is
+    another than who works; `replay` where the run is one."""
+    return REPLAY if chosen == REPLAY else agent.connector or chosen or default
+
+
+def _chosen(execution: Row[Any], phase: int) -> str | None:
+    chosen: str | None = execution.connector
+    return REPLAY if phase < execution.replay_before else chosen
 
 
 def label(tx: Transaction, execution: Row[Any], default: str = REPLAY) -> str:

@@ -1,5 +1,6 @@
 """What is chosen when an order leaves it open, and what is said about it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from conductor_app import launch
 from conductor_app.errors import InvalidInput
 from conductor_app.launch import NoSuchConnector, Order
 from conductor_app.settings import Settings
+from conductor_app.workflows import loader
 
 FUNCTIONS = """
 name: functions
@@ -108,3 +110,33 @@ def test_only_live_models_are_said_to_cost_money(connectors: str, costs: bool) -
     assert told.startswith(f"{connectors}: ")
     assert ("cost money" in told) is costs
     assert ("nothing is spent" in told) is not costs
+
+
+CHANGE = Order(workflow="change", inputs={"prompt": "Say hello"})
+
+
+def test_a_review_that_nobody_can_be_asked_for_is_told_of_before_the_start(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-test-of-deepseek")
+    note = str(prepare(replace(CHANGE, connector="deepseek")).note)
+    assert note.startswith("Validator has no key for claude2, so nobody reviews the work. Set ")
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_API_KEY", "sk-test-of-claude2")
+    assert prepare(replace(CHANGE, connector="deepseek")).note is None
+
+
+def test_a_run_without_a_key_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    workflow = loader.load("change").workflow
+    with pytest.raises(launch.NoKey, match=r"claude has no key.*Set ANTHROPIC_API_KEY"):
+        launch.require_keys(workflow, CHANGE, Settings.load())
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-of-openai")
+    launch.require_keys(workflow, replace(CHANGE, connector="codex"), Settings.load())
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-of-anthropic")
+    launch.require_keys(workflow, CHANGE, Settings.load())
+
+
+def test_what_takes_no_key_needs_none(home: Path) -> None:
+    workflow = loader.load("project-conductor").workflow
+    launch.require_keys(workflow, Order(), Settings.load())
