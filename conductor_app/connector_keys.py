@@ -1,6 +1,7 @@
 """Where the key of a model's provider is found: the environment, a file, the keyring."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -29,15 +30,34 @@ class Key:
     source: str
 
 
-def find(connector: str, files: dict[str, Path | None]) -> Key | None:
-    """The connector's key, else the one it shares; `files` are the key files by connector.
+@dataclass(frozen=True)
+class Choice:
+    """What the settings say of a key: the variable or the file that has it."""
 
-    Raises InvalidSettings when what is there is no key.
+    variable: str | None = None
+    file: Path | None = None
+
+    def __bool__(self) -> bool:
+        return self != Choice()
+
+
+def find(connector: str, choices: Mapping[str, Choice], agent: str | None = None) -> Key | None:
+    """The connector's key, else the one it shares; `choices` are those of connectors.
+
+    A key for the agent alone, chosen as `connector/agent` or in the keyring by that name, goes
+    before all others. Raises InvalidSettings when what is there is no key.
     """
-    own = _in_environment(VARIABLES[connector])
-    own = own or _in_file(files.get(connector)) or _in_keyring(connector)
+    if agent is not None:
+        of_agent = f"{connector}/{agent}"
+        if choice := choices.get(of_agent):
+            return _named(choice.variable) or _in_file(choice.file)
+        if kept := _in_keyring(of_agent):
+            return kept
+    choice = choices.get(connector, Choice())
+    own = _named(choice.variable) or _in_environment(VARIABLES[connector])
+    own = own or _in_file(choice.file) or _in_keyring(connector)
     if own is None and connector in SHARED:
-        return find(SHARED[connector], files)
+        return find(SHARED[connector], choices)
     return own
 
 
@@ -45,9 +65,19 @@ def advice(connector: str) -> str:
     """How to give the connector a key."""
     shared = f" (or {VARIABLES[SHARED[connector]]})" if connector in SHARED else ""
     return (
-        f"Set {VARIABLES[connector]}{shared} where Conductor runs, or write the key to a file and "
-        f"name that as `key_file` of `connectors: {connector}:` in conductor.yml in the data "
-        f"directory, or keep it in the keyring: `keyring set {KEYRING_SERVICE} {connector}`."
+        f"Set {VARIABLES[connector]}{shared}, or `key_file` under `connectors: {connector}:` in "
+        f"conductor.yml, or keep it in the keyring: `keyring set {KEYRING_SERVICE} {connector}`."
+    )
+
+
+def _named(variable: str | None) -> Key | None:
+    """The key in the variable that somebody chose for it."""
+    if variable is None:
+        return None
+    if key := _in_environment(variable):
+        return key
+    raise InvalidSettings(
+        f"{variable}, which conductor.yml names as `key_variable`, is not set where Conductor runs."
     )
 
 

@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from conductor_app import configuration, connector_keys, programs
+from conductor_app import configuration, connector_keys, masking, programs, secretfile
 from conductor_app.connector_keys import Key
 from conductor_app.domain.workflow_checks import Model, Slug, Text
 from conductor_app.errors import InvalidSettings
 from conductor_app.settings import Settings
 
+# What is chosen for the keys, and for agents, is no part of a model's settings.
+_NO_VALUES = ("key_variable", "key_file", "agents")
 Effort = Literal["none", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -39,19 +41,16 @@ class ModelSettings:
     effort: Effort | None = None
     # Seconds without a byte after which a stream is given up.
     silence: float = 300.0
-    key_file: Path | None = None
-    # Of the connector that it shares a key with.
-    shared_key_file: Path | None = None
     # Whether another machine than this may be called.
     live_calls: bool = True
+    # The agent that they are for, and where keys are, by `connector` and `connector/agent`.
+    agent: str | None = None
+    keys: Mapping[str, connector_keys.Choice] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> Key | None:
         """Raises InvalidSettings when what is there is no key."""
-        files = {self.connector: self.key_file}
-        if shared := connector_keys.SHARED.get(self.connector):
-            files[shared] = self.shared_key_file
-        return connector_keys.find(self.connector, files)
+        return connector_keys.find(self.connector, self.keys, self.agent)
 
 
 _CLAUDE = ModelSettings(
@@ -98,19 +97,28 @@ class Choices(Model):
     effort: Effort | None = Field(
         default=None, description="How much it thinks; unset: the model's own"
     )
+    base_url: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None, description="Where the provider's API is"
+    )
+    key_variable: Text | None = Field(
+        default=None, description="The variable with the key; unset: the provider's usual one"
+    )
+    key_file: Path | None = Field(default=None, description="A file with nothing but the key")
+
+    @property
+    def key(self) -> connector_keys.Choice:
+        return connector_keys.Choice(self.key_variable, self.key_file)
 
 
 class ConnectorChoices(Choices):
     """What may be chosen for a connector."""
 
-    base_url: Annotated[str, AfterValidator(_address)] | None = Field(
-        default=None, description="Where the provider's API is"
-    )
     silence: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="Seconds without a byte after which a stream is given up"
     )
-    key_file: Path | None = Field(default=None, description="A file with nothing but the key")
-    agents: dict[Slug, Choices] = Field(default_factory=dict)
+    agents: dict[Slug, Choices] = Field(
+        default_factory=dict, description="The same for single agents, but for `silence`"
+    )
 
 
 class ConnectorSettings:
@@ -127,10 +135,18 @@ class ConnectorSettings:
         chosen = self._choices.get(connector, ConnectorChoices())
         values = _given(chosen) | ({"model": model} if model else {})
         values |= _given(chosen.agents.get(agent or "", Choices()))
-        values.pop("agents", None)
-        if shared := self._choices.get(connector_keys.SHARED.get(connector, "")):
-            values["shared_key_file"] = shared.key_file
-        return replace(DEFAULTS[connector], **values, live_calls=self._live_calls)
+        values = {name: each for name, each in values.items() if name not in _NO_VALUES}
+        more: dict[str, Any] = {"live_calls": self._live_calls, "agent": agent, "keys": self.keys}
+        return replace(DEFAULTS[connector], **values, **more)
+
+    @property
+    def keys(self) -> dict[str, connector_keys.Choice]:
+        """Where keys are, by connector and by `connector/agent`."""
+        found = {}
+        for connector, chosen in self._choices.items():
+            found[connector] = chosen.key
+            found |= {f"{connector}/{name}": each.key for name, each in chosen.agents.items()}
+        return found
 
 
 def load(settings: Settings, environ: Mapping[str, str] | None = None) -> ConnectorSettings:
@@ -146,6 +162,16 @@ def load(settings: Settings, environ: Mapping[str, str] | None = None) -> Connec
         name: _choices(name, written.get(name) or {}, environ, settings.home) for name in DEFAULTS
     }
     return ConnectorSettings(choices, live_calls=settings.live_calls)
+
+
+def know_secrets(settings: Settings) -> None:
+    """Have the keys in files and the passwords in addresses masked. Raises InvalidSettings."""
+    connectors = load(settings)
+    for name in DEFAULTS:
+        masking.know_url(connectors.of(name).base_url)
+    for each in connectors.keys.values():
+        if each.file is not None:
+            secretfile.know(each.file.expanduser())
 
 
 def _choices(name: str, written: Any, environ: Mapping[str, str], home: Path) -> ConnectorChoices:

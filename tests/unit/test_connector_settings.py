@@ -119,6 +119,31 @@ def test_a_key_of_a_file_is_shared_with_the_second_claude(tmp_path: Path) -> Non
     assert key.source == f"the file {tmp_path / 'key'}"
 
 
+def test_an_agent_has_a_key_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a variable or a file that is named for it, whatever the connector's is."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("TEAM_KEY", "sk-of-the-team-01")
+    (tmp_path / "key").write_text("sk-of-the-file-01")
+    agents = f"{{api: {{key_variable: TEAM_KEY}}, test: {{key_file: {tmp_path / 'key'}}}}}"
+    write(tmp_path, f"connectors: {{claude: {{agents: {agents}}}}}")
+    found = {name: of(tmp_path, "claude", agent=name).key for name in ("api", "test", "models")}
+    assert {name: key.source for name, key in found.items() if key} == {
+        "api": "TEAM_KEY",
+        "test": f"the file {tmp_path / 'key'}",
+        "models": "ANTHROPIC_API_KEY",
+    }
+    monkeypatch.delenv("TEAM_KEY")
+    with pytest.raises(InvalidSettings, match="TEAM_KEY, which conductor.yml names"):
+        _ = of(tmp_path, "claude", agent="api").key
+
+
+def test_an_agent_has_an_address_of_its_own(tmp_path: Path) -> None:
+    agents = "{api: {base_url: 'http://127.0.0.1:1/'}}"
+    write(tmp_path, f"connectors: {{codex: {{base_url: 'http://127.0.0.1:2', agents: {agents}}}}}")
+    assert of(tmp_path, "codex", agent="api").base_url == "http://127.0.0.1:1"
+    assert of(tmp_path, "codex", agent="models").base_url == "http://127.0.0.1:2"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [("", "is empty"), ("two words", "no key"), ("two\nlines", "no key"), (None, "can't be read")],
@@ -137,10 +162,12 @@ def test_a_key_of_the_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     keyring, errors = ModuleType("keyring"), ModuleType("keyring.errors")
     errors.KeyringError = type("KeyringError", (Exception,), {})  # type: ignore[attr-defined]
 
+    kept = [("conductor", "deepseek"), ("conductor", "claude/api")]
+
     def get_password(service: str, name: str) -> str | None:
         if name == "codex":
             raise errors.KeyringError
-        return KEY if (service, name) == ("conductor", "deepseek") else None
+        return KEY if (service, name) in kept else None
 
     keyring.get_password = get_password  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", keyring)
@@ -150,6 +177,8 @@ def test_a_key_of_the_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert key.source == "the keyring"
     assert of(tmp_path, "codex").key is None
     assert of(tmp_path, "claude2").key is None
+    assert of(tmp_path, "claude").key is None
+    assert of(tmp_path, "claude", agent="api").key is not None
 
 
 def test_a_key_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
