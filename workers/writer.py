@@ -6,13 +6,10 @@ whose last step locks rows of other executions: nothing may wait for a lock afte
 """
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
-
-from sqlalchemy.exc import DBAPIError, OperationalError
 
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Report
@@ -22,12 +19,8 @@ from conductor_app.engine.report import Answer, ended_by, report
 from conductor_app.queue import Hint
 from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
+from workers.patience import Patience
 
-# How long a write is tried again while the database does not answer, in seconds.
-PATIENCE = 60.0
-# The same in a worker that drains: its jobs are then left to their leases.
-PATIENCE_WHEN_DRAINING = 10.0
-PAUSE = 0.5
 BATCH = 64
 
 # What is wished for, in the order in which it is written.
@@ -55,13 +48,13 @@ class _Try:
 class Writer:
     """`claim`, `report` and `renew` block until what they wrote is committed."""
 
-    def __init__(self, conductor: Conductor, worker_id: str) -> None:
+    def __init__(self, conductor: Conductor, worker_id: str, patience: Patience) -> None:
         self._conductor = conductor
         self._worker_id = worker_id
         self._wishes: list[_Wish] = []
         self._wake = threading.Condition()
         self._closing = False
-        self._patience = PATIENCE
+        self._patience = patience
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -78,10 +71,6 @@ class Writer:
         """Prolong the leases of these jobs and tell that this worker lives."""
         pulse: heartbeat.Pulse = self._wish(RENEWAL, (tuple(job_ids), tuple(queues)))
         return pulse
-
-    def hurry(self) -> None:
-        """Wait less for a database that is away: this worker is to end soon."""
-        self._patience = PATIENCE_WHEN_DRAINING
 
     def close(self) -> None:
         with self._wake:
@@ -126,7 +115,7 @@ class Writer:
         """All in one transaction; when that fails each on its own, so that one spoils nothing."""
         last = _Try()
         try:
-            results = self._patiently(lambda: self._write(batch, last))
+            results = self._patience.with_database(lambda: self._write(batch, last))
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)
@@ -136,17 +125,6 @@ class Writer:
             return
         for wish, result in zip(batch, results, strict=True):
             wish.future.set_result(result)
-
-    def _patiently(self, write: Callable[[], list[Any]]) -> list[Any]:
-        """Wait for a database that is away; what its last commit did is then read from the rows."""
-        began = time.monotonic()
-        while True:
-            try:
-                return write()
-            except DBAPIError as error:
-                if not _away(error) or time.monotonic() - began > self._patience:
-                    raise
-                time.sleep(PAUSE)
 
     def _write(self, batch: Sequence[_Wish], last: _Try) -> list[Any]:
         with self._conductor.transaction() as tx:
@@ -191,12 +169,3 @@ class Writer:
     def _jobs(batch: Sequence[_Wish]) -> list[str]:
         named = [wish.what for wish in batch if wish.order == CLAIM]
         return named + [wish.what.job_id for wish in batch if wish.order == REPORT]
-
-
-def _away(error: DBAPIError) -> bool:
-    """Whether the database was out of reach or too busy, not the statement wrong."""
-    told = str(error.orig)
-    if error.connection_invalidated or "database is locked" in told or "deadlock" in told:
-        return True
-    # No statement: no connection could be made.
-    return isinstance(error, OperationalError) and error.statement is None

@@ -14,6 +14,7 @@ from conductor_app.engine.claim import Claim
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import attempts
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
+from workers.patience import Patience
 from workers.writer import Writer
 
 
@@ -52,7 +53,7 @@ def conductor(database_url: str) -> Iterator[Conductor]:
 
 @pytest.fixture
 def writer(conductor: Any) -> Iterator[Writer]:
-    opened = Writer(conductor, "w1")
+    opened = Writer(conductor, "w1", Patience())
     yield opened
     opened.close()
 

@@ -1,0 +1,45 @@
+"""Patience with a database that is away: what was asked or written is tried again for a while."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+# For how long, and how soon again, in seconds.
+PATIENCE = 60.0
+# The same in a worker that drains: its jobs are then left to their leases.
+PATIENCE_WHEN_DRAINING = 10.0
+PAUSE = 0.5
+
+T = TypeVar("T")
+
+
+class Patience:
+    """Of one worker process; `hurry` makes it short, also for what is tried already."""
+
+    def __init__(self) -> None:
+        self._seconds = PATIENCE
+
+    def hurry(self) -> None:
+        self._seconds = PATIENCE_WHEN_DRAINING
+
+    def with_database(self, work: Callable[[], T]) -> T:
+        """What `work` returns; what its last commit did it reads from the rows."""
+        began = time.monotonic()
+        while True:
+            try:
+                return work()
+            except DBAPIError as error:
+                if not _away(error) or time.monotonic() - began > self._seconds:
+                    raise
+                time.sleep(PAUSE)
+
+
+def _away(error: DBAPIError) -> bool:
+    """Whether the database was out of reach or too busy, not the statement wrong."""
+    told = str(error.orig)
+    if error.connection_invalidated or "database is locked" in told or "deadlock" in told:
+        return True
+    # No statement: no connection could be made.
+    return isinstance(error, OperationalError) and error.statement is None
