@@ -58,13 +58,16 @@ def of(
     until: str | None = None,
 ) -> list[ColumnElement[bool]]:
     """What is wanted: of an execution, of a project, from one day (YYYY-MM-DD, UTC) to another."""
-    wanted = [
-        (usage.c.execution_id == execution, execution),
-        (usage.c.project_id == project, project),
-        (usage.c.day >= since, since),
-        (usage.c.day <= until, until),
-    ]
-    return [condition for condition, given in wanted if given is not None]
+    wanted = []
+    if execution is not None:
+        wanted.append(usage.c.execution_id == execution)
+    if project is not None:
+        wanted.append(usage.c.project_id == project)
+    if since is not None:
+        wanted.append(usage.c.day >= since)
+    if until is not None:
+        wanted.append(usage.c.day <= until)
+    return wanted
 
 
 def _sums(key: ColumnElement[str], wanted: Iterable[ColumnElement[bool]]) -> Select[Any]:
