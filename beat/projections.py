@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from conductor_app import logs
+from conductor_app import logs, masking
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.location import is_url
 from conductor_app.domain.states import EXECUTION_ENDED
@@ -77,7 +77,7 @@ def _put_all(folder: Path, texts: Mapping[str, str]) -> None:
         hide(folder.parent)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        write_whole(folder / name, text)
+        write_whole(folder / name, masking.words(text))
 
 
 def folder_of(execution: Row[Any], home: Path) -> Path:

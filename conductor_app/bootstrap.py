@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from conductor_app import masking, secretfile, silence
+from conductor_app import connector_settings, masking, secretfile, silence
 from conductor_app.domain.budget import Daily
 from conductor_app.engine.sweep import Timing
+from conductor_app.errors import InvalidSettings
 from conductor_app.queue import CeleryQueue, Queue
 from conductor_app.settings import Settings
 from conductor_app.store.database import Database, Transaction
@@ -88,6 +89,9 @@ def know_secrets(settings: Settings) -> None:
     places = settings.places
     for file in (places.api_token, places.secret_key, places.redis_password):
         secretfile.know(file)
+    with contextlib.suppress(InvalidSettings):
+        # Whoever uses a connector is told what is wrong.
+        connector_settings.know_secrets(settings)
 
 
 def celery_app(settings: Settings) -> Celery:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from mmap import mmap
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, unquote
 
 MASK = "[masked]"
@@ -96,6 +96,9 @@ _NAME_OF_A_PLACE = r"_(?:FILE|PATH|DIR|SOCK|URL|ID|NAME)$"
 _PASSWORD_IN_URL = r"://[^\s/@:]*:([^\s/@]+)@"
 
 
+T = TypeVar("T")
+
+
 class _Known:
     """The secrets of this process, longest first, so that none is masked in parts."""
 
@@ -153,10 +156,16 @@ def know_environment(environ: Mapping[str, str]) -> None:
             know(value)
 
 
-def data(text: str) -> str:
-    """The text without known secrets and without what can only be a key."""
+def known(text: str) -> str:
+    """The text without secrets of this process."""
     for needle in _known.needles:
         text = text.replace(needle, MASK)
+    return text
+
+
+def data(text: str) -> str:
+    """The same without what can only be a key as well."""
+    text = known(text)
     for anchor, shape in _KEYS:
         if anchor in text:
             text = shape.regex.sub(shape.masked, text)
@@ -164,7 +173,7 @@ def data(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """The same without passwords in URLs, headers with credentials and `password=...` as well."""
+    """The same without passwords in URLs, headers with credentials and `password=...`."""
     text = data(text)
     for anchor, shape in _IN_WORDS:
         if anchor in text:
@@ -187,21 +196,25 @@ def known_in(text: str) -> bool:
     return any(needle in text for needle in _known.needles)
 
 
-def within(value: Any, mask: Callable[[str], str] = words) -> Any:
+def within(value: T, mask: Callable[[str], str] = words) -> T:
     """The value with every text in it masked: of mappings, sequences and dataclasses."""
+    return cast(T, _within(value, mask))
+
+
+def _within(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         masked = mask(value)
         # An enumeration's member stays one.
         return value if masked == value else masked
     if isinstance(value, Mapping):
-        return {within(key, mask): within(each, mask) for key, each in value.items()}
+        return {_within(key, mask): _within(each, mask) for key, each in value.items()}
     if isinstance(value, list):
-        return [within(each, mask) for each in value]
+        return [_within(each, mask) for each in value]
     if isinstance(value, tuple):
-        return tuple(within(each, mask) for each in value)
+        return tuple(_within(each, mask) for each in value)
     if is_dataclass(value) and not isinstance(value, type):
         had = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        new = {name: within(each, mask) for name, each in had.items()}
+        new = {name: _within(each, mask) for name, each in had.items()}
         return replace(value, **{name: new[name] for name in had if new[name] != had[name]})
     return value
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from conductor_app import logs
+from conductor_app import logs, masking
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Question
 from conductor_app.domain.signals import SignalType
@@ -32,7 +32,8 @@ class TaskDesk:
     def remember(self, category: str, lesson: str, action: str) -> None:
         try:
             with self.conductor.transaction() as tx:
-                kept = remarks.remember(tx, self._source, category, lesson, action)
+                told = masking.within((category, lesson, action))
+                kept = remarks.remember(tx, self._source, *told)
         except DBAPIError as problem:
             raise _away(problem) from problem
         _refuse_unless(kept)
@@ -40,7 +41,8 @@ class TaskDesk:
     def signal(self, type_: SignalType, title: str, detail: str) -> None:
         try:
             with self.conductor.transaction() as tx:
-                kept = remarks.signal(tx, self._source, type_, title, detail)
+                told = masking.within((title, detail))
+                kept = remarks.signal(tx, self._source, type_, *told)
         except DBAPIError as problem:
             raise _away(problem) from problem
         _refuse_unless(kept)

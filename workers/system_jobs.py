@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conductor_app import logs
+from conductor_app import logs, masking
 from conductor_app.domain.outcome import (
     Checkpointed,
     Conflicted,
@@ -220,7 +220,7 @@ def backup(process: "WorkerProcess", claim: Claim, moment: str) -> None:
     kept = process.ask(lambda tx: state.state(tx, claim.execution_id))
     folder = process.conductor.settings.places.backups / claim.execution_id
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{moment}-{claim.job_id}.json", state.text(kept))
+    write_whole(folder / f"{moment}-{claim.job_id}.json", masking.words(state.text(kept)))
 
 
 def _call_hooks(

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
+from conductor_app import masking
 from conductor_app.api.requests import LARGEST_BODY
 from conductor_app.errors import ConductorError, InvalidInput, NotFound, Refused
 
@@ -108,8 +109,8 @@ def _failure(
 ) -> Response:
     error = {
         "code": code,
-        "message": message,
-        "details": details or {},
+        "message": masking.words(message),
+        "details": masking.within(details or {}),
         "request_id": g.request_id,
     }
     response = jsonify(success=False, error=error)

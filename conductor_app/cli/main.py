@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import click
 
+from conductor_app import masking
 from conductor_app.cli.invocation import DEBUG_OPTION, Invocation
 from conductor_app.cli.unexpected import as_conductor_error
 
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except Exception as error:
         if invocation.debug:
-            traceback.print_exc()
+            click.echo(masking.words(traceback.format_exc()), err=True)
         told = as_conductor_error(error)
         invocation.output.error(told)
         sys.exit(told.exit_code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from conductor_app import masking
 from conductor_app.errors import ConductorError
 from conductor_app.printable import printable
 
@@ -59,9 +60,11 @@ class Output:
 
     def error(self, error: ConductorError) -> None:
         """The sentence for people, always; for programs also the API's error shape."""
-        click.echo(printable(error.message), err=True)
+        message = masking.words(error.message)
+        click.echo(printable(message), err=True)
         if self.as_json:
-            told = {"code": error.code, "message": error.message, "details": error.details}
+            details = masking.within(error.details)
+            told = {"code": error.code, "message": message, "details": details}
             self._write({"success": False, "error": told})
 
     @contextmanager

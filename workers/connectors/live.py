@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import httpx2
 
+from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
 from conductor_app.tool_specs import ToolSpec
 from workers.connectors.base import LogCallback, Message, Turn
@@ -89,7 +90,7 @@ class LiveConnector(ModelConnector):
 
     def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
         system, rest = _apart(messages)
-        request = self.request(system, self._wires.of(rest), tools)
+        request = self.request(masking.data(system), self._wires.of(rest), tools)
         request_id = None
         lines = Lines(self.log, max(_NEVER_TOO_LONG, _LONGEST_TOKEN * self.max_output_tokens))
         try:
@@ -177,6 +178,9 @@ class _Wires:
         del self._kept[same:]
         for message in messages[same:]:
             wires = self._convert(message)
+            if message.role != "assistant":
+                # A model's own words go back to it as they were: it may have signed them.
+                wires = masking.within(wires, masking.data)
             self._kept.append((message, wires, _size(wires)))
 
 

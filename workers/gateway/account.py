@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
 from workers import artifacts
 from workers.connectors.base import Usage
@@ -41,6 +42,7 @@ class GatewayAccount:
         spent: Callable[[Usage], None],
     ) -> None:
         self.token = token_urlsafe(32)
+        masking.know(self.token)
         self.meter = meter
         self.client = httpx2.Client(timeout=SILENCE, follow_redirects=False)
         self.failure: AttemptFailed | None = None
@@ -104,3 +106,4 @@ class GatewayAccount:
             while self._calls and (left := deadline - time.monotonic()) > 0:
                 self._state.wait(left)
         self.client.close()
+        masking.forget(self.token)

@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 import httpx2
 
+from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
 from workers.connectors import clients
 from workers.connectors.base import Usage
@@ -57,12 +58,15 @@ class Forwarder:
 
     def free(self, body: Json, answerer: Answerer) -> None:
         """What costs nothing is passed on as it is."""
+        body = masking.within(body, masking.known)
         with self._sent(body) as response:
             _pass_on(response, answerer, None)
 
     def call(self, body: Json, answerer: Answerer) -> None:
         """Raises AttemptFailed when the budget does not cover it; nothing was answered then."""
         began = time.monotonic()
+        # Only what is known: a program edits by what it is told of files, and must be told right.
+        body = masking.within(body, masking.known)
         most = self._protocol.bound_output(body)
         model = body["model"]
         bound = len(json.dumps(body, ensure_ascii=False).encode())
@@ -182,8 +186,13 @@ def _pass_on(response: httpx2.Response, answerer: Answerer, reader: UsageReader 
     """Every piece as it comes; what is cut short there is cut short here."""
     headers = {n: response.headers[n] for n in _RESPONSE_HEADERS if n in response.headers}
     length = response.headers.get("content-length", "")
+    pieces: Iterable[bytes] = response.iter_raw()
+    if response.is_stream_consumed:
+        # An error, which may repeat the key that was sent.
+        said = masking.known(response.content.decode("utf-8", "surrogateescape"))
+        pieces = [said.encode("utf-8", "surrogateescape")]
+        length = str(len(pieces[0]))
     answerer.begin(response.status_code, headers, int(length) if length.isdigit() else None)
-    pieces = [response.content] if response.is_stream_consumed else response.iter_raw()
     for piece in pieces:
         if reader is not None:
             reader.add(piece)

@@ -53,7 +53,8 @@ class Toolbox:
         if call is None:
             return None
         options = dict.fromkeys(call.arguments.get("options", ()))
-        return Question(call.id, call.arguments["question"].strip(), tuple(options))
+        question = Question(call.id, call.arguments["question"].strip(), tuple(options))
+        return masking.within(question)
 
     def perform(self, calls: Sequence[ToolCall]) -> tuple[ToolResult, ...]:
         """The results in the order of the calls; of a call that asks a person there is none yet.
