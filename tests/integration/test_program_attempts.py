@@ -191,6 +191,16 @@ def test_why_its_model_refused_is_known_from_the_gateway(
     assert shop.nothing_is_held()
 
 
+def test_while_nothing_is_done_its_model_is_waited_for(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", shop.server.url("change", "429-long"))
+    programs.coder(shop.home)
+    wait = shop.waits()
+    assert (wait.kind, wait.seconds, wait.bounded) == ("API_LIMIT", 130, True)
+    assert shop.booked() == []
+
+
 def test_an_answer_that_is_cut_counts_as_the_worst_case(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,9 +215,9 @@ def test_an_answer_that_is_cut_counts_as_the_worst_case(
 def test_a_program_is_held_to_a_cap_that_it_knows_nothing_of(shop: Shop) -> None:
     shop.budget = {"tokens": 2_000}
     programs.coder(shop.home)
-    failure = shop.fails()
-    assert failure.kind == "BUDGET_EXHAUSTED"
-    assert "conductor budget raise" in failure.message
+    wait = shop.waits()
+    assert (wait.kind, wait.pauses, wait.bounded) == ("BUDGET_EXHAUSTED", True, False)
+    assert "conductor budget raise" in wait.reason
     assert shop.server.ledger.total.input_tokens + shop.server.ledger.total.output_tokens <= 2_000
 
 

@@ -60,3 +60,32 @@ def test_it_makes_a_small_change(shop: Shop, program: str, level: str) -> None:
     assert {request.key for request in shop.server.requests} == {KEY}
     assert KEY not in (shop.artifacts / OUTPUT_FILE).read_text()
     assert shop.nothing_is_held()
+
+
+def test_the_budget_ends_what_would_never_end(
+    shop: Shop, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither program has been told of a cap."""
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", shop.server.url("loop"))
+    monkeypatch.setenv("CONDUCTOR_CODEX_BASE_URL", shop.server.url("loop") + "/v1")
+    shop.budget = {"tokens": 300_000}
+    wait = shop.waits()
+    assert (wait.kind, wait.pauses) == ("BUDGET_EXHAUSTED", True)
+    assert "conductor budget raise" in wait.reason
+    billed = shop.server.ledger.total
+    assert 0 < billed.input_tokens + billed.output_tokens <= 300_000
+    assert shop.nothing_is_held()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [("401", "CREDENTIALS"), ("spend-limit", "SPEND_LIMIT"), ("529", "API_LIMIT")],
+)
+def test_what_its_provider_refuses_has_its_kind(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, fault: str, kind: str
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", shop.server.url("change", fault))
+    monkeypatch.setenv("CONDUCTOR_CODEX_BASE_URL", shop.server.url("change", fault) + "/v1")
+    assert (shop.waits() if kind == "API_LIMIT" else shop.fails()).kind == kind
+    assert shop.booked() == []
+    assert shop.nothing_is_held()

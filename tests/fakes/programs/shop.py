@@ -23,6 +23,7 @@ from workers.connectors import open_connector
 from workers.failures import AttemptFailed
 from workers.metering import Meter
 from workers.sandbox import Sandbox
+from workers.suspension import Suspend
 
 KEY = "sk-test-of-the-worker-0123456789"
 LIMITS = {"tokens": 1_000_000, "usd": 50}
@@ -77,6 +78,12 @@ class Shop:
         assert failure.value.message.endswith("."), failure.value.message
         assert KEY not in failure.value.message + failure.value.detail
         return failure.value
+
+    def waits(self, **changes: Any) -> Suspend:
+        with pytest.raises(Suspend) as wait:
+            self.run(**changes)
+        assert wait.value.reason.endswith("."), wait.value.reason
+        return wait.value
 
     def booked(self) -> list[tuple[str, str, int, int, int | None, str]]:
         """What the ledger has of calls: by whom, of which model, tokens, cost, how known."""

@@ -14,6 +14,7 @@ from workers.connectors.programs.verdict import failure
 from workers.failures import AttemptFailed, FailureKind
 from workers.narration import one_line
 from workers.sandbox import CommandResult
+from workers.suspension import Suspend, waiting_for
 
 # All that the program printed, for inspection.
 OUTPUT_FILE = "program.txt"
@@ -41,7 +42,10 @@ class ProgramConnector(ABC):
         """A run that does what the prompt asks for."""
 
     def execute(self, prompt: str, context: AgentContext) -> AgentResult:
-        """Raises AttemptFailed; what was used is in the context by then, however it ended."""
+        """Raises AttemptFailed, and Suspend where a program that starts over may wait.
+
+        What was used is in the context by then, however it ended.
+        """
         program = self.means.program
         changed = changes_since(context.worktree)
         whole = "\n\n".join(part for part in (context.system, prompt) if part)
@@ -58,7 +62,8 @@ class ProgramConnector(ABC):
         artifacts.write(context.artifacts / OUTPUT_FILE, result.output)
         if problem := failure(program, result, run.report, seen, changed):
             context.log(one_line(f"stopped: {problem.message}"))
-            raise problem
+            wait = _wait(problem, context) if problem is seen else None
+            raise wait or problem
         for name in run.report.denied:
             context.log(f"it was not allowed to use {name}")
         return AgentResult(
@@ -75,6 +80,16 @@ class ProgramConnector(ABC):
     # Nothing to override.
     def set_log_callback(self, callback: LogCallback) -> None:  # noqa: B027
         """Not needed: the context has the log."""
+
+
+def _wait(refusal: AttemptFailed, context: AgentContext) -> Suspend | None:
+    """For a person who raises a cap; for all else only if starting over wastes nothing.
+
+    What the gateway refuses gets better by itself as it does for the loop. But a program begins
+    anew each time, and would be paid for the same turns again and again.
+    """
+    wait = waiting_for(refusal)
+    return wait if wait and (wait.pauses or context.turns == 0) else None
 
 
 def _seconds_left(context: AgentContext) -> float:
