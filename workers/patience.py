@@ -1,5 +1,6 @@
 """Patience with a database that is away: what was asked or written is tried again for a while."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,30 +9,30 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 # For how long, and how soon again, in seconds.
 PATIENCE = 60.0
-# The same in a worker that drains: its jobs are then left to their leases.
-PATIENCE_WHEN_DRAINING = 10.0
+# The same from when a worker drains, for all together: its jobs are then left to their leases.
+LAST_PATIENCE = 10.0
 PAUSE = 0.5
 
 T = TypeVar("T")
 
 
 class Patience:
-    """Of one worker process; `hurry` makes it short, also for what is tried already."""
+    """Of one worker process, which is to end soon after `hurry`."""
 
     def __init__(self) -> None:
-        self._seconds = PATIENCE
+        self._end = math.inf
 
     def hurry(self) -> None:
-        self._seconds = PATIENCE_WHEN_DRAINING
+        self._end = time.monotonic() + LAST_PATIENCE
 
     def with_database(self, work: Callable[[], T]) -> T:
         """What `work` returns; what its last commit did it reads from the rows."""
-        began = time.monotonic()
+        until = time.monotonic() + PATIENCE
         while True:
             try:
                 return work()
             except DBAPIError as error:
-                if not _away(error) or time.monotonic() - began > self._seconds:
+                if not _away(error) or time.monotonic() > min(until, self._end):
                     raise
                 time.sleep(PAUSE)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from conductor_app.settings import Settings
 from tests.fakes.tcp_proxy import TcpProxy
 
 # conductor_app/silence.py, as much quicker as leases are in these tests; the kernel counts whole
@@ -29,5 +30,15 @@ def postgresql_through(proxy: TcpProxy, url: str) -> str:
     return behind.render_as_string(hide_password=False)
 
 
+def to_redis(settings: Settings) -> TcpProxy:
+    """A proxy to the embedded Redis server of these settings."""
+    return TcpProxy(settings.redis_socket)
+
+
 def redis_through(proxy: TcpProxy, password: str) -> str:
     return f"redis://:{password}@127.0.0.1:{proxy.port}/0"
+
+
+def is_commit(message: bytes) -> bool:
+    """Whether a client asks PostgreSQL to commit."""
+    return message.endswith(b"COMMIT\0")
