@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from conductor_app.stack import embedded
-from tests.fakes.model_server import Space
+from conductor_app.views.units import usd
+from tests.fakes.model_server import Ask, Reply, Space, says
 
 CHECK = 'python3 -c "import greeting; assert greeting.GREETING"'
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
@@ -57,10 +58,117 @@ def day(
     embedded.stop(home)
 
 
-def test_a_change_is_made_checked_and_paid_for(day: Day) -> None:
+@pytest.fixture
+def attempts(model_server: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An implementer that says something else each time it is asked anew."""
+    asked: list[str] = []
+
+    def script(ask: Ask) -> Reply:
+        if ask.turn == 1:
+            asked.append(ask.said)
+        word = f"greeting {len(asked)}"
+        if ask.turn == 1:
+            call = ("write_file", {"path": "greeting.py", "content": f"GREETING = {word!r}\n"})
+            return says("I write it.", call)
+        return says("", ("finish", {"summary": f"It says {word}."}))
+
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.add("attempts", script=script))
+
+
+def test_a_change_is_made_checked_reviewed_and_paid_for(day: Day) -> None:
     ran = day.change("--connector", "claude", prompt="Say hello\nin Python.", check=CHECK)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "claude" in ran.stdout and "cost money" in ran.stdout
+    assert "Connector claude, claude2: live models, which cost money" in ran.stdout
+    assert "Reviewed: 1 check passed" in ran.stdout
     assert day.git("show", f"{day.branch}:greeting.py") == 'GREETING = "hello"'
     assert day.git("log", "--format=%s", f"HEAD..{day.branch}") == "Say hello"
     assert f"log --stat {day.branch}" in ran.stdout
+    ledger = day.server.ledger
+    assert f"Cost      {usd(ledger.total.cost_nano_usd)} USD" in ran.stdout
+    assert "implementer, claude (claude-sonnet-5-5), 4 calls" in ran.stdout
+    assert "validator, claude2 (claude-sonnet-5-5), 1 call" in ran.stdout
+    review = day.server.requests[-1].body["messages"][0]["content"][0]["text"]
+    assert '<request task="0/change">\nSay hello\nin Python.' in review
+    assert '+GREETING = "hello"' in review
+    assert "It does all of what was asked for." in review
+
+
+def test_the_validator_sends_it_back_with_its_words(
+    day: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = day.server.url("verdict-fail-once")
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", url)
+    ran = day.change(prompt="Say hello in Python.", check=CHECK)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "a check failed; the task behind it is opened again" in ran.stdout
+    assert day.git("show", f"{day.branch}:greeting.py") == "GREETING = 'greeting 2'"
+    asked = [each for each in day.server.requests if each.scenario == "attempts"]
+    again = str(asked[2].body["messages"][0])
+    assert "A part of what was asked for is missing." in again
+    reviews = [each for each in day.server.requests if each.scenario == "verdict-fail-once"]
+    assert "You have sent it back before" not in str(reviews[0].body)
+    assert "You have sent it back before" in str(reviews[1].body)
+
+
+def test_the_third_no_is_the_last(
+    day: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("verdict-fail"))
+    ran = day.change(prompt="Say hello in Python.", check=CHECK)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "Milestone Reviewed fails its checks (The Validator approves: " in ran.stderr
+    assert "A part of what was asked for is missing." in ran.stderr
+    reviews = [each for each in day.server.requests if each.scenario == "verdict-fail"]
+    assert len(reviews) == 3
+    # What was done stays on the branch, for a person to see.
+    assert day.git("show", f"{day.branch}:greeting.py") == "GREETING = 'greeting 3'"
+
+
+def test_a_verdict_that_is_none_is_the_reviewers_failure(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("prose"))
+    ran = day.change(prompt="Say hello in Python.", check=CHECK)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "There is no review, which says nothing about the work." in ran.stderr
+    assert "gave no verdict that can be read" in ran.stderr
+    assert "Attempts  1, 0 of them after a first one" in ran.stdout
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("verdict-pass"))
+    ran = day.conductor("run", "--resume", f"--project={day.repository}")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Reviewed: 1 check passed" in ran.stdout
+
+
+def test_without_a_key_for_the_validator_the_check_judges_alone(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-tests-0123456789abcdef")
+    monkeypatch.setenv("CONDUCTOR_CODEX_BASE_URL", day.server.url("change") + "/v1")
+    ran = day.change("--connector", "codex", prompt="Say hello in Python.", check=CHECK)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "so nobody reviews the work." in ran.stdout
+    assert "Reviewed: 0 checks passed, 1 skipped (the agent validator has no key" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({}, "`prompt` is required; give it with --input prompt=..."),
+        ({"prompt": " "}, "`prompt` is empty"),
+        ({"prompt": "Go", "chekc": "true"}, "did you mean `check`?"),
+    ],
+)
+def test_what_can_not_be_begun(day: Day, inputs: dict[str, str], words: str) -> None:
+    ran = day.change(**inputs)
+    assert ran.returncode == 2
+    assert words in ran.stderr
+    assert embedded.find(day.home) is None
+
+
+def test_no_key_at_all(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    ran = day.change(prompt="Say hello in Python.")
+    assert ran.returncode == 2
+    assert "so nothing is started. Set ANTHROPIC_API_KEY" in ran.stderr
+    assert embedded.find(day.home) is None
