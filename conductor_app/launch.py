@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conductor_app import catalog, connector_keys, connector_settings
+from conductor_app import catalog, connector_readiness
 from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow import Workflow
 from conductor_app.engine.start import Wanted
@@ -25,10 +25,10 @@ class NoSuchConnector(InvalidInput):
     code = "no_such_connector"
 
 
-class NoKey(InvalidInput):
-    """A connector has no key to call its model with."""
+class NotReady(InvalidInput):
+    """A connector lacks something that it needs to work here."""
 
-    code = "no_key"
+    code = "connector_not_ready"
 
 
 @dataclass(frozen=True)
@@ -99,21 +99,16 @@ def choose(workflow: Workflow, order: Order, settings: Settings) -> Choice:
     return Choice(inputs, target, " ".join(filter(None, notes)) or None)
 
 
-def require_keys(workflow: Workflow, order: Order, settings: Settings) -> None:
-    """Raises NoKey where a model would be called for a task and there is no key here."""
-    for name in sorted(_connectors(workflow, order.connector, settings.default_connector)):
-        if not _has_key(name, settings):
-            raise NoKey(
-                f"The connector {name} has no key, so nothing is started. "
-                f"{connector_keys.advice(name)} Or choose another with --connector."
+def require_ready(workflow: Workflow, order: Order, settings: Settings) -> None:
+    """Raises NotReady where a task's connector lacks a key or a program here."""
+    for agent, name in sorted(_at_work(workflow, order.connector, settings.default_connector)):
+        readiness = connector_readiness.of(name, settings, agent)
+        if not readiness.ready:
+            raise NotReady(
+                f"The connector {name} can't work here ({readiness.found}), so nothing is started. "
+                f"{readiness.lacks} Or choose another with --connector; `conductor doctor` tells "
+                "which are ready."
             )
-
-
-def _has_key(connector: str, settings: Settings) -> bool:
-    """Also of a connector that takes none."""
-    if connector not in connector_settings.DEFAULTS:
-        return True
-    return connector_settings.load(settings).of(connector).key is not None
 
 
 def costs(connectors: str) -> bool:
@@ -153,9 +148,7 @@ def _connectors(workflow: Workflow, chosen: str | None, default: str) -> set[str
 
     Raises NoSuchConnector.
     """
-    agents = workflow.all_agents(catalog.AGENTS)
-    acting = [agents[name] for name in {task.agent for p in workflow.phases for task in p.tasks}]
-    used = {chosen or each.connector or default for each in acting if each.function is None}
+    used = {name for _, name in _at_work(workflow, chosen, default)}
     for name in sorted(used | ({chosen} if chosen else set())):
         if name not in catalog.CONNECTORS:
             raise NoSuchConnector(
@@ -166,17 +159,27 @@ def _connectors(workflow: Workflow, chosen: str | None, default: str) -> set[str
     return used
 
 
+def _at_work(workflow: Workflow, chosen: str | None, default: str) -> set[tuple[str, str]]:
+    """The agents of the tasks that have a connector, each with its own."""
+    agents = workflow.all_agents(catalog.AGENTS)
+    acting = [agents[name] for name in {task.agent for p in workflow.phases for task in p.tasks}]
+    return {
+        (each.name, chosen or each.connector or default) for each in acting if each.function is None
+    }
+
+
 def _unreviewed(workflow: Workflow, chosen: str | None, settings: Settings) -> Iterator[str]:
     """A sentence for each reviewer that has no key here."""
     agents = workflow.all_agents(catalog.AGENTS)
     optional = {review.agent: review.optional for review in workflow.reviews()}
     for name, may_be_skipped in sorted(optional.items()):
         connector = reviewing(agents[name], chosen, settings.default_connector)
-        if not _has_key(connector, settings):
+        readiness = connector_readiness.of(connector, settings, name)
+        if not readiness.ready:
             follows = "nobody reviews the work" if may_be_skipped else "its review will fail"
             yield (
-                f"{agents[name].title or name} has no key for {connector}, so {follows}. "
-                f"{connector_keys.advice(connector)}"
+                f"{agents[name].title or name} can't work with {connector} ({readiness.found}), "
+                f"so {follows}. {readiness.lacks}"
             )
 
 

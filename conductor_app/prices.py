@@ -53,6 +53,14 @@ class Prices:
         parts = {"cache_read_tokens": tokens.cache_read, "cache_write_tokens": tokens.cache_write}
         return _known(provider, model, tokens.input, tokens.output, parts, at)
 
+    def per_million(self, provider: str, model: str, at: int) -> tuple[Decimal, Decimal] | None:
+        """USD for a million tokens in, and out, of a short call; None is unknown."""
+        each = [
+            self.nano_usd(provider, model, tokens, at) for tokens in (Tokens(1000), Tokens(0, 1000))
+        ]
+        known = [Decimal(nano) / _MILLION for nano in each if nano is not None]
+        return (known[0], known[1]) if len(known) == len(each) else None
+
     def worst(self, provider: str, model: str, input: int, output: int, at: int) -> int | None:
         """The most that a call of at most so many tokens can cost; None is unknown."""
         if f"{provider}/{model}" in self._own:

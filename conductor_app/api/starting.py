@@ -9,6 +9,7 @@ from conductor_app.engine.start import start
 from conductor_app.settings import Settings
 from conductor_app.store.database import Transaction
 from conductor_app.views import connectors, current, items
+from conductor_app.views.outlook import outlook
 
 
 def start_execution(
@@ -24,13 +25,17 @@ def start_execution(
 
 
 def shown(tx: Transaction, execution_id: str, settings: Settings) -> dict[str, Any]:
-    """An execution with the `connector` that works for it, and what that is as `label`."""
+    """An execution with the `connector` that works for it, and what that is as `label`.
+
+    `outlook` says what it may cost, in sentences; empty where no model is called.
+    """
     row = current.execution(tx, execution_id)
     connector = connectors.label(tx, row, settings.default_connector)
     return {
         **items.execution(row),
         "connector": connector,
         "label": launch.label_of(connector),
+        "outlook": outlook(tx, row, settings) if launch.costs(connector) else [],
     }
 
 

@@ -1,7 +1,7 @@
 """What a run says before its first task: what is going to happen, and what that may cost."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -15,11 +15,17 @@ KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "DEEPSEEK_API_KEY")
 
 
 def announcement(
-    tx: Transaction, execution: Row[Any], connectors: str, *, resumed: bool
+    tx: Transaction,
+    execution: Row[Any],
+    connectors: str,
+    outlook: Sequence[str] = (),
+    *,
+    resumed: bool,
 ) -> Iterator[str]:
     """A line each for the workflow and its last phase, the connectors, the keys, the repository.
 
-    `connectors` is what the API says of the execution: its server chooses, not who watches.
+    `connectors` and `outlook` (what it may cost) are what the API says of the execution: its server
+    chooses, not who watches.
     """
     workflow = workflows.of_version(tx, execution.workflow_version)
     last = workflow.phase(execution.target_phase)
@@ -27,6 +33,7 @@ def announcement(
     end = f"up to phase {last.number} ({last.name})"
     yield f"Workflow {workflow.name}{goes_on}: {workflow.title}, {end}"
     yield f"Connector {launch.label_of(connectors)}"
+    yield from (f"  {each}" for each in outlook)
     keys = [key for key in KEYS if os.environ.get(key)]
     if keys and not launch.costs(connectors):
         yield f"Not used: {', '.join(keys)}. A key alone never chooses a paid model"

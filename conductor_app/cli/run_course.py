@@ -82,10 +82,11 @@ class _Course:
 
     def announce(self, begun: Begun, *, resumed: bool) -> None:
         """Say what is going to happen, what it may cost, and where it can be watched."""
-        connectors = self.api.get(f"executions/{begun.execution_id}").data["connector"]
+        shown = self.api.get(f"executions/{begun.execution_id}").data
+        connectors, outlook = shown["connector"], shown["outlook"]
         with self.database.read() as tx:
             execution = current.execution(tx, begun.execution_id)
-            lines = [*announcement(tx, execution, connectors, resumed=resumed)]
+            lines = [*announcement(tx, execution, connectors, outlook, resumed=resumed)]
         lines.append(f"API {self.stack.url}, token in {self.stack.token_file}")
         for line in (*lines, *filter(None, [begun.note]), ""):
             teller(self.output)(line)

@@ -40,7 +40,7 @@ def settle(
     launch.choose(loaded.workflow, order, settings)
     # What runs already may have keys that this shell has not.
     if start == 0 and embedded.find(settings.home) is None:
-        launch.require_keys(loaded.workflow, order, settings)
+        launch.require_ready(loaded.workflow, order, settings)
     return order
 
 

@@ -66,9 +66,9 @@ def command_doctor(invocation: Invocation) -> None:
     output = invocation.output
     findings = examine(invocation.settings_with())
     for finding in findings:
-        output.say(f"{_mark(finding):<9}{finding.name:<16}{finding.found}")
+        output.say(f"{_mark(finding):<9}{finding.name:<20}{finding.found}")
         if not finding.ok:
-            output.say(f"{'':<25}{finding.advice}")
+            output.say(f"{'':<29}{finding.advice}")
     missing = [finding.name for finding in findings if finding.required and not finding.ok]
     sentence = (
         f"Missing: {', '.join(missing)}." if missing else "Everything that Conductor needs is here."

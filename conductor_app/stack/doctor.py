@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from conductor_app import catalog, connector_readiness
 from conductor_app.errors import ConductorError
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, embedded, ports, redis_server
@@ -47,6 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
         _disk(settings.home),
         _port(settings),
         *_optional_programs(),
+        *_connectors(settings),
     ]
 
 
@@ -146,3 +148,11 @@ def _optional_programs() -> Iterator[Finding]:
     advice = "Only checks that say so need it; without it they are skipped or fail with a reason."
     program = shutil.which("docker")
     yield Finding("Docker", program is not None, program or "not on PATH", advice, required=False)
+
+
+def _connectors(settings: Settings) -> Iterator[Finding]:
+    """Only the one that agents have who name none is needed: others are for who chooses them."""
+    for name in catalog.CONNECTORS:
+        found = connector_readiness.of(name, settings)
+        required = name == settings.default_connector
+        yield Finding(f"Connector {name}", found.ready, found.found, found.lacks, required)

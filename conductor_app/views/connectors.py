@@ -1,11 +1,12 @@
 """What works for an execution, so that a replay is labelled as one wherever it shows."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Row
 
 from conductor_app.catalog import AGENTS, FUNCTION
-from conductor_app.domain.workflow import AgentSpec
+from conductor_app.domain.workflow import AgentSpec, PhaseSpec, Workflow
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
 
@@ -15,17 +16,22 @@ REPLAY = "replay"
 def of_phases(tx: Transaction, execution: Row[Any], default: str = REPLAY) -> dict[int, list[str]]:
     """The connectors of each phase of the workflow; `default` is for agents that name none."""
     workflow = workflows.of_version(tx, execution.workflow_version)
+    return {
+        phase.number: sorted({name for _, name in at_work(workflow, execution, phase, default)})
+        for phase in workflow.phases
+    }
+
+
+def at_work(
+    workflow: Workflow, execution: Row[Any], phase: PhaseSpec, default: str = REPLAY
+) -> Iterator[tuple[AgentSpec, str]]:
+    """The agents of a phase and of its reviews, each with its connector."""
     agents = workflow.all_agents(AGENTS)
-    found = {}
-    for phase in workflow.phases:
-        names = {task.agent for task in phase.tasks}
-        used = {connector_of(execution, phase.number, agents[name], default) for name in names}
-        reviewers = {review.agent for review in workflow.reviews(phase.number)}
-        used |= {
-            reviewing(agents[name], _chosen(execution, phase.number), default) for name in reviewers
-        }
-        found[phase.number] = sorted(used)
-    return found
+    for name in sorted({task.agent for task in phase.tasks}):
+        yield agents[name], connector_of(execution, phase.number, agents[name], default)
+    for name in sorted({review.agent for review in workflow.reviews(phase.number)}):
+        chosen = _chosen(execution, phase.number)
+        yield agents[name], reviewing(agents[name], chosen, default)
 
 
 def connector_of(execution: Row[Any], phase: int, agent: AgentSpec, default: str = REPLAY) -> str:

@@ -80,3 +80,22 @@ def test_a_data_directory_that_can_not_be_made_is_named(home: Path) -> None:
 def test_the_chosen_sandbox_is_tried(home: Path, sandbox: str) -> None:
     _, findings = doctor(CONDUCTOR_SANDBOX=sandbox)
     assert findings["Sandbox"]["found"].startswith(sandbox)
+
+
+def test_it_says_which_connectors_are_ready_and_what_the_others_lack(home: Path) -> None:
+    """What nobody has chosen is no reason to fail."""
+    code, findings = doctor(ANTHROPIC_API_KEY="sk-0123456789", CONDUCTOR_LIVE_CALLS="true")
+    assert findings["Connector replay"]["ok"]
+    claude, codex = findings["Connector claude"], findings["Connector codex"]
+    assert claude["found"] == "claude-sonnet-5-5, key of ANTHROPIC_API_KEY"
+    assert not codex["ok"]
+    assert not codex["required"]
+    assert "Set OPENAI_API_KEY" in codex["advice"]
+    assert "sk-0123456789" not in str(findings)
+    assert code == (0 if findings["Sandbox"]["ok"] else 1)
+
+
+def test_the_connector_that_is_chosen_for_all_is_needed(home: Path) -> None:
+    code, findings = doctor(CONDUCTOR_CONNECTOR="deepseek")
+    assert code == 1
+    assert findings["Connector deepseek"]["required"]

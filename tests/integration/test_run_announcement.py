@@ -20,7 +20,9 @@ def engine(database_url: str) -> Iterator[Engine]:
 def told(engine: Engine, connectors: str = "replay", *, resumed: bool = False) -> list[str]:
     id_ = engine.start(FLOW, target_phase=0)
     with engine.reading() as tx:
-        return [*announcement(tx, current.execution(tx, id_), connectors, resumed=resumed)]
+        execution = current.execution(tx, id_)
+        outlook = ["claude is dear"] if connectors != "replay" else []
+        return [*announcement(tx, execution, connectors, outlook, resumed=resumed)]
 
 
 def test_workflow_connector_and_repository(engine: Engine) -> None:
@@ -50,4 +52,5 @@ def test_of_a_live_model_the_cost_is_told_and_no_key_called_unused(
     monkeypatch.setenv("ANTHROPIC_API_KEY", "not-a-key")
     lines = told(engine, "claude, replay")
     assert lines[1] == "Connector claude, replay: live models, which cost money"
+    assert lines[2] == "  claude is dear"
     assert "Not used" not in "".join(lines)

@@ -133,7 +133,7 @@ def test_an_agent_has_a_key_of_its_own(tmp_path: Path, monkeypatch: pytest.Monke
         "models": "ANTHROPIC_API_KEY",
     }
     monkeypatch.delenv("TEAM_KEY")
-    with pytest.raises(InvalidSettings, match="TEAM_KEY, which conductor.yml names"):
+    with pytest.raises(InvalidSettings, match=r"TEAM_KEY, which conductor\.yml names"):
         _ = of(tmp_path, "claude", agent="api").key
 
 

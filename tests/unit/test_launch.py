@@ -118,9 +118,11 @@ CHANGE = Order(workflow="change", inputs={"prompt": "Say hello"})
 def test_a_review_that_nobody_can_be_asked_for_is_told_of_before_the_start(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
+    monkeypatch.setenv("CONDUCTOR_LIVE_CALLS", "true")
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-test-of-deepseek")
     note = str(prepare(replace(CHANGE, connector="deepseek")).note)
-    assert note.startswith("Validator has no key for claude2, so nobody reviews the work. Set ")
+    assert note.startswith("Validator can't work with claude2 (")
+    assert ", no key), so nobody reviews the work. Set " in note
     monkeypatch.setenv("CONDUCTOR_CLAUDE2_API_KEY", "sk-test-of-claude2")
     assert prepare(replace(CHANGE, connector="deepseek")).note is None
 
@@ -128,15 +130,16 @@ def test_a_review_that_nobody_can_be_asked_for_is_told_of_before_the_start(
 def test_a_run_without_a_key_is_refused_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
+    monkeypatch.setenv("CONDUCTOR_LIVE_CALLS", "true")
     workflow = loader.load("change").workflow
-    with pytest.raises(launch.NoKey, match=r"claude has no key.*Set ANTHROPIC_API_KEY"):
-        launch.require_keys(workflow, CHANGE, Settings.load())
+    with pytest.raises(launch.NotReady, match=r"claude can.t work.*no key.*Set ANTHROPIC_API_KEY"):
+        launch.require_ready(workflow, CHANGE, Settings.load())
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-of-openai")
-    launch.require_keys(workflow, replace(CHANGE, connector="codex"), Settings.load())
+    launch.require_ready(workflow, replace(CHANGE, connector="codex"), Settings.load())
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-of-anthropic")
-    launch.require_keys(workflow, CHANGE, Settings.load())
+    launch.require_ready(workflow, CHANGE, Settings.load())
 
 
 def test_what_takes_no_key_needs_none(home: Path) -> None:
     workflow = loader.load("project-conductor").workflow
-    launch.require_keys(workflow, Order(), Settings.load())
+    launch.require_ready(workflow, Order(), Settings.load())

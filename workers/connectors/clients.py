@@ -4,12 +4,12 @@ import atexit
 import os
 import threading
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar, cast
 
 import httpx2
 
 from conductor_app import connector_keys
+from conductor_app.connector_readiness import is_this_machine
 from conductor_app.connector_settings import ModelSettings
 from conductor_app.errors import InvalidSettings
 from workers.connectors.transport import http_client
@@ -47,7 +47,7 @@ def of(settings: ModelSettings, make: Callable[[str, str, httpx2.Client], C]) ->
 
 def require_permission(settings: ModelSettings) -> None:
     """Raises AttemptFailed where only model servers on this machine may be called."""
-    if not settings.live_calls and not _is_this_machine(httpx2.URL(settings.base_url).host):
+    if not settings.live_calls and not is_this_machine(httpx2.URL(settings.base_url).host):
         raise AttemptFailed(
             FailureKind.BAD_REQUEST,
             f"CONDUCTOR_LIVE_CALLS is false, so {settings.base_url} is not called. "
@@ -80,13 +80,6 @@ def close_all() -> None:
     with _lock:
         for wanted in [each for each in _clients if each[0] == os.getpid()]:
             _clients.pop(wanted).close()
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _no_key(message: str) -> AttemptFailed:

@@ -1,0 +1,75 @@
+"""Whether a connector could do its work from here, and what it lacks: a key, a program, leave."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from conductor_app import connector_keys, connector_settings, program_settings, programs
+from conductor_app.connector_settings import ModelSettings
+from conductor_app.errors import InvalidSettings
+from conductor_app.programs import Program
+from conductor_app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a connector works with here, and in a sentence or two what it lacks."""
+
+    found: str
+    lacks: str = ""
+
+    @property
+    def ready(self) -> bool:
+        return not self.lacks
+
+
+def of(connector: str, settings: Settings, agent: str | None = None) -> Readiness:
+    """Of one of the catalog's, for an agent."""
+    try:
+        if connector in connector_settings.DEFAULTS:
+            return _of_model(connector_settings.load(settings).of(connector, agent))
+        if connector in programs.BY_CONNECTOR:
+            return _of_program(program_settings.load(settings).of(connector, agent), settings)
+    except InvalidSettings as problem:
+        return Readiness("wrong settings", problem.message)
+    return Readiness("recorded turns; it needs no key")
+
+
+def _of_model(chosen: ModelSettings) -> Readiness:
+    advice = connector_keys.advice(chosen.connector)
+    try:
+        key = chosen.key
+    except InvalidSettings as problem:
+        return Readiness(f"{chosen.model}, no key", f"{problem.message} {advice}")
+    if key is None:
+        return Readiness(f"{chosen.model}, no key", advice)
+    if not chosen.live_calls and not is_this_machine(urlsplit(chosen.base_url).hostname or ""):
+        lacks = f"CONDUCTOR_LIVE_CALLS is false: unset it, or {chosen.base_url} is not called."
+        return Readiness(f"{chosen.model}, not allowed", lacks)
+    return Readiness(f"{chosen.model}, key of {key.source}")
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether an address leads no further than here."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _of_program(program: Program, settings: Settings) -> Readiness:
+    word = program.argv[0] if isinstance(program.argv[0], str) else program.argv[0][0]
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+    if shutil.which(word, path=path) is None:
+        advice = f"Install it: `{program.install}`." if program.install else "Install it."
+        return Readiness(f"{program.name}, not installed", advice)
+    if program.soft_cap:
+        if program.pass_env and not any(os.environ.get(name) for name in program.pass_env):
+            return Readiness(f"{program.name}, no key", f"Set {' or '.join(program.pass_env)}.")
+        return Readiness(f"{program.name}, soft cap")
+    upstream = _of_model(connector_settings.load(settings).of(program.upstream))
+    return Readiness(f"{program.name}, through the gateway to {upstream.found}", upstream.lacks)

@@ -1,0 +1,81 @@
+"""What an execution may cost, said before its first task: prices, and what the budgets leave."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from conductor_app import connector_settings, prices, program_settings, programs
+from conductor_app.domain.workflow import AgentSpec
+from conductor_app.settings import Settings
+from conductor_app.store import workflows
+from conductor_app.store.database import Transaction
+from conductor_app.views import budgets, connectors
+
+
+def outlook(tx: Transaction, execution: Row[Any], settings: Settings) -> list[str]:
+    """A sentence for each model or program, and one of the budgets; nothing where nothing costs.
+
+    Raises InvalidSettings.
+    """
+    workflow = workflows.of_version(tx, execution.workflow_version)
+    used = {
+        _told(agent, connector, settings, tx.now): None
+        for phase in workflow.phases
+        if phase.number <= execution.target_phase
+        for agent, connector in connectors.at_work(
+            workflow, execution, phase, settings.default_connector
+        )
+    }
+    said = [each for each in used if each]
+    return [*said, _at_most(tx, execution, settings)] if said else []
+
+
+def _told(agent: AgentSpec, connector: str, settings: Settings, now: int) -> str:
+    """Empty for what costs nothing."""
+    # A model goes with the connector that it was written down with.
+    model = agent.model if agent.connector in (None, connector) else None
+    if connector in connector_settings.DEFAULTS:
+        chosen = connector_settings.load(settings).of(connector, agent.name, model)
+        priced = _priced(settings, chosen.provider, chosen.model, now)
+        return f"{connector} is {chosen.model}: {priced}"
+    if connector in programs.BY_CONNECTOR:
+        program = program_settings.load(settings).of(connector, agent.name, model)
+        cap = (
+            "soft cap, it spends without asking and is counted afterwards"
+            if program.soft_cap
+            else "each call of its model is reserved and counted at the gateway"
+        )
+        return f"{connector} is {program.name}: {cap}"
+    return ""
+
+
+def _priced(settings: Settings, provider: str, model: str, now: int) -> str:
+    found = prices.load(settings.home).per_million(provider, model, now)
+    if found is None:
+        return (
+            "nobody knows its price, so it will ask before its first call. Is the name right? "
+            "Else give its price in conductor.yml (`prices`)"
+        )
+    each_in, each_out = (f"{each.normalize():f}" for each in found)
+    return f"{each_in} USD per million tokens in, {each_out} USD out"
+
+
+def _at_most(tx: Transaction, execution: Row[Any], settings: Settings) -> str:
+    left = [
+        each for each in budgets.around(tx, settings.daily, execution) if each["scope"] != "task"
+    ]
+    money = _least(Decimal(each["usd"]["remaining"]) for each in left if each["usd"]["remaining"])
+    tokens = _least(
+        Decimal(each["tokens"]["remaining"])
+        for each in left
+        if each["tokens"]["remaining"] is not None
+    )
+    caps = [f"{money:,.2f} USD"] if money is not None else []
+    caps += [f"{tokens:,} tokens"] if tokens is not None else []
+    return f"At most {' and '.join(caps)}: so much the budgets leave" if caps else "Without a cap"
+
+
+def _least(amounts: Iterator[Decimal]) -> Decimal | None:
+    return min(amounts, default=None)
