@@ -157,8 +157,8 @@ def _need_permission(tx: Transaction, spender: Spender, place: Place, daily: Dai
     elif row.unknown_price_by is not None:
         return
     raise PriceUnknown(
-        f"Nobody knows what {spender.model} of {spender.provider} costs, so nothing can be "
-        "reserved for it. Way out: give its price in conductor.yml (`prices`) and `conductor "
-        "start`, or let this execution go on without one: "
+        f"Nobody knows what {spender.model} of {spender.provider} costs. Way out: correct the "
+        "model's name if it is wrong, or give its price in conductor.yml (`prices`), and then "
+        "`conductor start`; or let this execution go on without a price: "
         f"`conductor budget allow-unknown-price execution:{spender.execution_id} --reason WHY`."
     )
