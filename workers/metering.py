@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from conductor_app import logs
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain import budget_words
-from conductor_app.domain.budget import Amount, Basis, Left, Refused, usd
+from conductor_app.domain.budget import Amount, Basis, Left, Refused
 from conductor_app.domain.budget_names import IN_WORDS, names
 from conductor_app.engine import budgets
 from conductor_app.engine.budgets import AttemptEnded, PriceUnknown, Reserved
@@ -274,10 +274,7 @@ def _exhausted(refused: Refused, worst: Amount, spender: Spender) -> AttemptFail
     name = next(each for each in names(spender.place("")) if each.scope == refused.scope)
     return AttemptFailed(
         FailureKind.BUDGET_EXHAUSTED,
-        f"{budget_words.title(refused.scope)} does not cover the next call: it may take "
-        f"{worst.tokens:,} tokens and {usd(worst.nano_usd):.4f} USD, and "
-        f"{budget_words.left(refused.account)}. "
-        f"{budget_words.way_out(refused.scope, name.spoken)}",
+        budget_words.not_covered(refused.account, worst, name.spoken),
         retryable=False,
         unspent=True,
     )

@@ -94,6 +94,8 @@ def command_usage(
         output.table(*usage_rows(by, page.items, total))
     sentence = f"{total['calls']:,} calls, {total['tokens']:,} tokens, {total['cost_usd']} USD."
     output.say(f"\n{sentence}" if page.items else "Nothing was used yet that costs money.")
+    for line in usage.remarks(total):
+        output.say(line)
     if page.next_cursor:
         output.say(f"Only the first {SHOWN} are shown; narrow it with --since.")
     output.result(
@@ -109,7 +111,7 @@ def _amounts(function: Callable[..., None]) -> Callable[..., None]:
         function = click.option(f"--{name}", metavar=metavar, type=AMOUNT, help=text[name])(
             function
         )
-    return _reason(function)
+    return function
 
 
 def _reason(function: Callable[..., None]) -> Callable[..., None]:

@@ -1,6 +1,6 @@
 """Budgets and usage in rows of tables; amounts as people type them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -69,16 +69,21 @@ def budget_rows(budget: Item) -> list[Row]:
 def _parts(budget: Item) -> Iterator[tuple[str, Row]]:
     tokens, usd = budget["tokens"], budget["usd"]
     names = ("cap", "spent", "reserved", "remaining")
-    yield "tokens", tuple(_number(tokens[name]) for name in names)
-    yield "USD", tuple(NONE if usd[name] is None else usd[name] for name in names)
+    yield "tokens", _capped(_number(tokens[name]) for name in names)
+    yield "USD", _capped(usd[name] or "" for name in names)
     working = budget.get("working_seconds")
     if working and working["cap"] is not None:
         cap, spent, remaining = (duration(working[each]) for each in ("cap", "spent", "remaining"))
         yield "working time", (cap, spent, "", remaining)
 
 
+def _capped(cells: Iterable[str]) -> Row:
+    cap, *others = cells
+    return (cap or "no cap", *others)
+
+
 def _number(value: int | None) -> str:
-    return NONE if value is None else f"{value:,}"
+    return "" if value is None else f"{value:,}"
 
 
 def remarks(budgets: Sequence[Item]) -> Iterator[str]:

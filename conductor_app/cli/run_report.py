@@ -107,6 +107,8 @@ def _totals(report: Item) -> Iterator[str]:
     yield (f"Tokens    {usage['input_tokens']:,} in, {usage['output_tokens']:,} out{labelled}")
     yield f"Cost      {usage['cost_usd']} USD{_labelled(report['execution'])}"
     yield from map(_bill, report["bill"])
+    for remark in totals["remarks"]:
+        yield f"          {remark}"
 
 
 def _bill(line: Item) -> str:

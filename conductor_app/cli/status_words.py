@@ -5,6 +5,7 @@ from typing import Any
 
 from conductor_app.cli.times import moment
 from conductor_app.cli.words import ICONS
+from conductor_app.views.units import budget_line
 
 RULE = "=" * 60
 
@@ -37,6 +38,8 @@ def _beyond_the_document(status: Mapping[str, Any]) -> Iterator[str]:
     why = status["reasonDetail"] or status["reason"]
     yield f"Execution: {status['executionId']} is {status['status']}{f': {why}' if why else ''}"
     yield f"Progress: {status['overallProgress']:.1%}, up to phase {status['targetPhase']}"
+    if status["budget"]:
+        yield f"Budget: {budget_line(status['budget'])}"
     if status["eta"] and status["status"] == "running":
         yield f"Estimated Completion: {moment(status['eta'])}"
     yield f"Connector: {_connector(status['connector'])}"

@@ -166,4 +166,5 @@ FACTS: Mapping[str, Callable[[Facts], tuple[str, str]]] = {
     "decision.raised": _asked,
     "decision.answered": _decided,
     "signal.reported": _reported,
+    "budget.alert": lambda facts: (NOTE, facts["message"]),
 }

@@ -1,6 +1,8 @@
 """Budgets in sentences: what is left, what is spent, and how a person gives more."""
 
-from conductor_app.domain.budget import Account, Scope, usd
+from collections.abc import Sequence
+
+from conductor_app.domain.budget import Account, Amount, Scope, usd
 from conductor_app.domain.budget_names import DAILY, IN_WORDS
 
 
@@ -10,15 +12,22 @@ def title(scope: Scope) -> str:
     return words[0].upper() + words[1:]
 
 
-def left(account: Account) -> str:
-    """`3 of 1,000 tokens are left and 0.0100 of 5 USD are left`, of what has a cap."""
-    rest = account.left
-    words = []
-    if rest.tokens is not None:
-        words.append(f"{rest.tokens:,} of {account.caps.tokens:,} tokens are left")
-    if rest.nano_usd is not None and account.caps.nano_usd is not None:
-        words.append(f"{usd(rest.nano_usd):.4f} of {usd(account.caps.nano_usd)} USD are left")
-    return " and ".join(words)
+def not_covered(account: Account, worst: Amount, spoken: str) -> str:
+    """That a budget does not cover a call, by what it falls short, and the way out."""
+    left, caps = account.left, account.caps
+    words, options = [], []
+    if left.tokens is not None and worst.tokens > left.tokens:
+        words.append(f"{worst.tokens:,} tokens ({left.tokens:,} of {caps.tokens:,} are left)")
+        options.append("--tokens N")
+    if left.nano_usd is not None and caps.nano_usd is not None and worst.nano_usd > left.nano_usd:
+        words.append(
+            f"{_usd(worst.nano_usd)} ({_usd(left.nano_usd)} of {_usd(caps.nano_usd)} are left)"
+        )
+        options.append("--usd X")
+    return (
+        f"{title(account.scope)} does not cover the next call, which may take "
+        f"{' and '.join(words)}. {way_out(account.scope, spoken, options)}"
+    )
 
 
 def spent(account: Account, percent: int) -> str:
@@ -28,7 +37,7 @@ def spent(account: Account, percent: int) -> str:
     if tokens is not None and account.spent.tokens * 100 >= tokens * percent:
         words.append(f"{account.spent.tokens:,} of {tokens:,} tokens")
     if money is not None and account.spent.nano_usd * 100 >= money * percent:
-        words.append(f"{usd(account.spent.nano_usd):.4f} of {usd(money)} USD")
+        words.append(f"{_usd(account.spent.nano_usd)} of {_usd(money)}")
     return " and ".join(words)
 
 
@@ -41,11 +50,12 @@ def alert(account: Account, percent: int, spoken: str) -> str:
     )
 
 
-def way_out(scope: Scope, spoken: str) -> str:
+def way_out(scope: Scope, spoken: str, options: Sequence[str]) -> str:
     """How what it stops goes on."""
-    said = (
-        f"Way out: `conductor budget raise {spoken} --tokens N --usd X --reason WHY`, "
-        "then it goes on"
-    )
+    said = f"`conductor budget raise {spoken} {' '.join(options)} --reason WHY`, then it goes on"
     tomorrow = "; or `conductor start` on the next day (UTC), which has a budget of its own"
-    return f"{said}{tomorrow if scope in DAILY else ''}."
+    return f"Way out: {said}{tomorrow if scope in DAILY else ''}."
+
+
+def _usd(nano: int) -> str:
+    return f"{usd(nano):,.4f} USD"

@@ -93,8 +93,8 @@ def open_emergency_pool(tx: Transaction, name: Name, daily: Daily, reason: str) 
         if before.emergency_at is None:
             raise Refused("The installation has no cap on tokens today, so it needs no pool.")
         raise Refused(
-            f"Today's emergency pool is open already: {before.emergency_reason} "
-            f"`conductor budget raise {name.spoken}` gives more."
+            f"Today's emergency pool is open already ({before.emergency_reason}). Way out: "
+            f"`conductor budget raise {name.spoken} --tokens N --reason WHY`."
         )
     return _changed(tx, name, before, "budget.emergency_opened", reason, waiting)
 
@@ -107,7 +107,10 @@ def allow_unknown_price(tx: Transaction, name: Name, daily: Daily, reason: str) 
     waiting = _lock_waiting(tx, name)
     before = _locked(tx, name, daily)
     if not budget_caps.allow_unknown_price(tx, name.id, BY, reason):
-        raise Refused(f"It is allowed already: {before.unknown_price_reason}")
+        raise Refused(
+            "The execution may call models of unknown price already "
+            f"({before.unknown_price_reason})."
+        )
     return _changed(tx, name, before, "budget.unknown_price_allowed", reason, waiting)
 
 

@@ -1,12 +1,11 @@
 """The bill of an execution: who called which model how often, and what that cost."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Row, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import jobs, usage
+from conductor_app.store.tables import usage
 from conductor_app.views.units import usd
 
 Item = dict[str, Any]
@@ -36,22 +35,6 @@ def bill(tx: Transaction, execution_id: str) -> list[Item]:
         {**{name: getattr(row, name) for name in kept}, "cost_usd": usd(row.nano_usd)}
         for row in rows
     ]
-
-
-def of_reviews(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
-    """What reviews used, which no attempt tells of, in the words of an attempt; one row."""
-    return tx.all(
-        select(
-            func.count().label("turns"),
-            *(_sum(usage.c[name]).label(name) for name in _COUNTED),
-            _sum(usage.c.nano_usd).label("cost_nano_usd"),
-        ).where(
-            usage.c.execution_id == execution_id,
-            usage.c.attempt_id.in_(
-                select(jobs.c.id).where(jobs.c.execution_id == execution_id, jobs.c.kind == "check")
-            ),
-        )
-    )
 
 
 def _sum(column: ColumnElement[Any]) -> ColumnElement[int]:

@@ -93,16 +93,18 @@ def _label(tx: Transaction, name: Name) -> str:
     """What its subject is called."""
     match name.scope:
         case Scope.INSTALLATION_DAY:
-            return f"the installation, {name.day}"
+            return f"everything, {name.day}"
         case Scope.PROJECT_DAY:
             table = tables.projects
             found = tx.value(select(table.c.name).where(table.c.id == name.subject))
-            return f"project {found}, {name.day}"
+            return f"{found}, {name.day}"
         case Scope.EXECUTION:
-            return f"execution {name.subject}"
+            table = tables.executions
+            found = tx.value(select(table.c.workflow_name).where(table.c.id == name.subject))
+            return str(found)
         case Scope.TASK:
             key = tx.value(select(tables.tasks.c.key).where(tables.tasks.c.id == name.subject))
-            return f"task {key}"
+            return str(key)
 
 
 def _part(cap: int | None, spent: int, reserved: int) -> Item:

@@ -11,7 +11,7 @@ from conductor_app.engine.dispatch import SILENCE
 from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
 from conductor_app.store import jobs, tables, workflows
 from conductor_app.store.database import Transaction
-from conductor_app.views import connectors, items
+from conductor_app.views import budgets, connectors, items
 from conductor_app.views.current import execution as find
 from conductor_app.views.dashboard_text import markdown
 from conductor_app.views.estimates import estimates
@@ -58,6 +58,7 @@ def _execution(tx: Transaction, row: Row[Any], default_connector: str) -> Item:
         **{name: getattr(row, name) for name in kept},
         "workflow": row.workflow_name,
         "connector": connectors.label(tx, row, default_connector),
+        "budget": budgets.in_short(tx, row.id),
         "started_at": iso(row.started_at),
         "finished_at": iso(row.finished_at),
         "seconds": between(row.started_at, row.finished_at or tx.now),

@@ -5,7 +5,7 @@ from typing import Any
 
 from conductor_app.views.markdown import code, document, listed, table, text
 from conductor_app.views.report_text import agents, error, lesson, mark
-from conductor_app.views.units import duration, percent, to_the_second
+from conductor_app.views.units import budget_line, duration, percent, to_the_second
 
 Item = Mapping[str, Any]
 
@@ -46,11 +46,13 @@ def _execution(execution: Item) -> list[str]:
     reason = execution["reason_detail"] or execution["reason"]
     status = execution["status"] + (f": {text(reason)}" if reason else "")
     replay = " (recorded turns, no model)" if "replay" in execution["connector"] else ""
+    spent = [f"Budget: {budget_line(execution['budget'])}"] if execution["budget"] else []
     return listed(
         (
             f"Execution: {code(execution['id'])}, workflow {text(execution['workflow'])}",
             f"Status: {mark(execution['status'])} {status}",
             f"Connector: {text(execution['connector'])}{replay}",
+            *spent,
             f"Running for: {duration(execution['seconds'])}",
             f"As of: {to_the_second(execution['shown_at'])}",
         )

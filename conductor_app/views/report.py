@@ -11,8 +11,8 @@ from conductor_app.domain.workflow import PhaseSpec
 from conductor_app.engine.figures import Figures, figures
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
-from conductor_app.views import connectors, items
-from conductor_app.views.bill import bill, of_reviews
+from conductor_app.views import connectors, items, usage
+from conductor_app.views.bill import bill
 from conductor_app.views.current import execution as find
 from conductor_app.views.lessons import get_lessons
 from conductor_app.views.metrics import metrics
@@ -43,7 +43,7 @@ def report(
     workflow = workflows.of_version(tx, row.workflow_version)
     return {
         "execution": _execution(tx, known, workflow.title, found),
-        "totals": _totals(known, found, of_reviews(tx, row.id)),
+        "totals": _totals(known, found, usage.total(tx, *usage.of(row.id))),
         "bill": bill(tx, row.id),
         "phases": [_phase(known, found, phase) for phase in workflow.phases],
         "commits": _commits(found),
@@ -76,16 +76,25 @@ def _execution(tx: Transaction, known: Figures, title: str, found: Reported) -> 
     }
 
 
-def _totals(known: Figures, found: Reported, reviews: Sequence[Row[Any]]) -> Item:
+def _totals(known: Figures, found: Reported, ledger: Item) -> Item:
     statuses = Counter({status: known.count(status) for _, status in known.tasks})
     tries = [each for tries in found.attempts.values() for each in tries]
     return {
         "tasks": {"total": sum(statuses.values()), **dict(sorted(statuses.items()))},
         "attempts": len(tries),
         "retries": sum(_retries(tries) for tries in found.attempts.values()),
-        "usage": items.usage_of([*tries, *reviews]),
+        "usage": _used(tries, ledger),
+        "remarks": usage.remarks(ledger),
         "working_seconds": _working(tries),
     }
+
+
+def _used(tries: Sequence[Row[Any]], ledger: Item) -> Item:
+    """By the ledger, which also knows of reviews and of lost calls; else as attempts told it."""
+    told = items.usage_of(tries)
+    return (
+        told | {name: ledger[name] for name in told if name in ledger} if ledger["calls"] else told
+    )
 
 
 def _working(tries: Sequence[Row[Any]]) -> float:

@@ -38,6 +38,7 @@ def markdown(report: Item) -> str:
         table(("Commit", "Task", "Title"), map(_commit, report["commits"])),
         "## Bill" if report["bill"] else "",
         table(("Agent", "Model", "Calls", "Tokens", "Cost"), map(_bill, report["bill"])),
+        listed(map(text, report["totals"]["remarks"])),
         "## Agents" if report["agents"] else "",
         agents(report["agents"]),
         "## Errors" if report["errors"] else "",

@@ -5,7 +5,7 @@ from typing import Any
 from conductor_app.domain.states import ExecutionState, PhaseState, TaskState
 from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
 from conductor_app.store.database import Transaction
-from conductor_app.views import connectors
+from conductor_app.views import budgets, connectors
 from conductor_app.views.current import execution as find
 from conductor_app.views.units import iso, shown
 
@@ -42,6 +42,7 @@ def status(
         "autoAdvanceEnabled": row.auto_advance,
         "startedAt": iso(row.started_at),
         "finishedAt": iso(row.finished_at),
+        "budget": budgets.in_short(tx, row.id),
         "lastUpdated": iso(row.updated_at),
         "eta": iso(known.eta(tx.now)),
     }

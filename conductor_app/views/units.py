@@ -1,6 +1,8 @@
 """How times, durations, money, fractions and agents are written for people and programs."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANO = 10**9
@@ -43,6 +45,22 @@ def usd(nano: int) -> str:
     """Nano-USD as a decimal string of USD, with cents at least and nothing rounded."""
     dollars, rest = divmod(nano, NANO)
     return f"{dollars}.{f'{rest:09d}'.rstrip('0'):0<2}"
+
+
+def budget_line(budget: Mapping[str, Any]) -> str:
+    """`5,887 of 53,000 tokens, 0.01 of 5.00 USD`, and what is reserved for calls under way."""
+    words = []
+    for unit, name in (("tokens", "tokens"), ("usd", "USD")):
+        part = budget[unit]
+        cap = "" if part["cap"] is None else f" of {_grouped(part['cap'])}"
+        held = float(part["reserved"]) > 0
+        reserved = f" ({_grouped(part['reserved'])} reserved)" if held else ""
+        words.append(f"{_grouped(part['spent'])}{cap} {name}{reserved}")
+    return ", ".join(words)
+
+
+def _grouped(amount: int | str) -> str:
+    return f"{amount:,}" if isinstance(amount, int) else amount
 
 
 def duration(of: float | None) -> str:

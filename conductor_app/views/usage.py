@@ -51,6 +51,22 @@ def total(tx: Transaction, *wanted: ColumnElement[bool]) -> Item:
     return {name: value for name, value in _item(row).items() if name != "key"}
 
 
+def remarks(total: Mapping[str, Any]) -> list[str]:
+    """What the cost of a sum does not say, a sentence each."""
+    lost = total["assumed_tokens"]
+    told = (
+        ("assumed_calls", f"whose end nobody knows counted as the worst case: {lost:,} tokens"),
+        ("unpriced_calls", "at no known price: not in the cost"),
+        ("silent_runs", "of programs that do not say what they used: nothing of it is counted"),
+        ("soft_capped_runs", "of programs that spend without asking: their cap is soft"),
+    )
+    return [
+        f"{total[name]:,} {'run' if 'runs' in name else 'call'}{'s' * (total[name] > 1)} {words}."
+        for name, words in told
+        if total[name]
+    ]
+
+
 def of(
     execution: str | None = None,
     project: str | None = None,
@@ -77,6 +93,9 @@ def _sums(key: ColumnElement[str], wanted: Iterable[ColumnElement[bool]]) -> Sel
         *(_sum(usage.c[name]).label(name) for name in _COUNTED),
         _sum(usage.c.nano_usd).label("nano_usd"),
         _count(usage.c.basis == Basis.ASSUMED).label("assumed_calls"),
+        _sum(case((usage.c.basis == Basis.ASSUMED, usage.c.tokens), else_=0)).label(
+            "assumed_tokens"
+        ),
         _count(usage.c.basis == Basis.SOFT_CAP).label("soft_capped_runs"),
         _count(usage.c.basis == Basis.UNKNOWN).label("silent_runs"),
         _count(usage.c.nano_usd.is_(None)).label("unpriced_calls"),
@@ -100,6 +119,7 @@ def _item(row: Row[Any]) -> Item:
         "cost_usd": usd(int(row.nano_usd)),
         # Whose end nobody knows, so that they count as their worst case.
         "assumed_calls": int(row.assumed_calls),
+        "assumed_tokens": int(row.assumed_tokens),
         # Runs of programs that spend without asking: their cap is soft.
         "soft_capped_runs": int(row.soft_capped_runs),
         # Those that did not even say what they used.

@@ -61,7 +61,7 @@ def test_the_list_has_todays_and_those_of_the_execution(api: Caller, repo: Path)
     assert [each["scope"] for each in found] == ["installation_day", "project_day", "execution"]
     assert found[0]["tokens"]["cap"] == 5000
     assert found[1]["tokens"]["cap"] is None
-    assert found[1]["label"].startswith("project repo, 20")
+    assert found[1]["label"].startswith("repo, 20")
     api.get("/budgets", 404, execution="01J00000000000000000000000")
 
 

@@ -98,7 +98,7 @@ def test_what_no_waiting_covers_says_the_way_out(engine: Engine, home: Path) -> 
     meter = metered(engine, home)
     with (
         pytest.raises(
-            AttemptFailed, match=r"1,000 of 1,000 tokens are left.*conductor budget raise"
+            AttemptFailed, match=r"1,100 tokens \(1,000 of 1,000 are left\)\. .*conductor budget raise"
         ),
         meter.call(*CALL, 800, 300),
     ):

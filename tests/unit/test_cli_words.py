@@ -63,6 +63,10 @@ STATUS: dict[str, Any] = {
     "overallProgress": 0.675,
     "targetPhase": 5,
     "eta": "2025-09-30T14:00:00.000Z",
+    "budget": {
+        "tokens": {"cap": 250_000, "spent": 12_345, "reserved": 4_000, "remaining": 233_655},
+        "usd": {"cap": None, "spent": "0.0123", "reserved": "0.00", "remaining": None},
+    },
     "connector": "replay",
 }
 
@@ -86,6 +90,7 @@ def test_status_says_what_the_document_leaves_out() -> None:
     assert "Execution: 01K is running" in beyond
     assert "67.5%" in beyond
     assert "Connector: replay (recorded turns, written by people)" in beyond
+    assert "Budget: 12,345 of 250,000 tokens (4,000 reserved), 0.0123 USD\n" in beyond
 
 
 def test_status_of_a_paused_execution_gives_the_reason() -> None:
@@ -125,7 +130,7 @@ def test_every_state_has_an_icon(states: Any) -> None:
 
 def event(kind: str, before: str, after: str, **facts: Any) -> Any:
     move = {"kind": kind, "id": "x", "from": before, "to": after}
-    return SimpleNamespace(at=1, payload={**facts, "move": move})
+    return SimpleNamespace(type=f"{kind}.{after}", at=1, payload={**facts, "move": move})
 
 
 def told(event: Any, attempt: Any = None) -> str | None:
@@ -212,6 +217,11 @@ def test_what_an_agent_asks_has_a_line_with_the_way_out() -> None:
     told = sentence_of(fact("signal.reported", noticed), None)
     assert told is not None and told.text == "0/a reports (quality_issue): No tests"
     assert sentence_of(fact("progress.noted", {}), None) is None
+
+
+def test_a_budget_that_runs_short_is_told() -> None:
+    told = sentence_of(fact("budget.alert", {"message": "It runs short."}), None)
+    assert told is not None and told.text == "It runs short."
 
 
 def fact(type_: str, payload: dict[str, Any]) -> Any:
