@@ -22,7 +22,7 @@ class Difference:
 
 def difference(git: Git, since: str, until: str, limit: int) -> Difference:
     """At most `limit` characters of text; of files that don't all fit, the smaller ones."""
-    between = ("--end-of-options", since, until)
+    between = ("--end-of-options", since, until, "--")
     whole = git.run("diff", *_PLAIN, *between)
     files = git.run("diff", "--stat=120", *_PLAIN, *between)
     pieces = [piece for piece in _FILE.split(whole) if piece]

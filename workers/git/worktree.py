@@ -82,7 +82,7 @@ class Worktree:
         """Which files the commits changed, and by how many lines."""
         return self.git.run(
             *("diff", "--stat", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all"),
-            *("--end-of-options", self.base, "HEAD"),
+            *("--end-of-options", self.base, "HEAD", "--"),
         )
 
     def _stage(self) -> None:
@@ -96,9 +96,10 @@ class Worktree:
     def _new_repositories(self) -> bool:
         """Git would record the mere name of a commit there, and lose the files."""
         changes = self.git.run(
-            *("diff-index", "--cached", "--raw", "-z", "--no-renames", "HEAD"),
+            *("diff-index", "--cached", "--raw", "-z", "--no-renames", "HEAD", "--"),
         )
-        modes = [field.split()[:2] for field in changes.split("\0") if field.startswith(":")]
+        # One field says what changed, the next one where; a name may begin with a colon as well.
+        modes = [field.split()[:2] for field in changes.split("\0")[:-1:2]]
         return any(new == GITLINK and old != f":{GITLINK}" for old, new in modes)
 
     def _absorb_repositories(self) -> None:
