@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import flask
 from flask import Flask, g, request
 
-from conductor_app import logs
+from conductor_app import logs, masking
 from conductor_app.errors import InvalidInput
 from conductor_app.ids import new_id
 
@@ -38,6 +38,13 @@ class LengthRequired(InvalidInput):
     status = 411
 
 
+class HoldsSecret(InvalidInput):
+    """The request holds a key or a password of this installation. Nothing of it was done: it would
+    be kept and shown to agents. What needs a secret reads it from its environment."""
+
+    code = "holds_secret"
+
+
 class Request(flask.Request):
     """A request whose body is JSON or empty, which stands for an object without fields."""
 
@@ -54,6 +61,8 @@ class Request(flask.Request):
         text = self.get_data()
         if not text.strip():
             return {}
+        if masking.known_in_bytes(text):
+            raise HoldsSecret
         if not self.is_json:
             raise UnsupportedMediaType
         try:

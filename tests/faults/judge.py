@@ -1,4 +1,4 @@
-"""Judges an execution from outside, by its rows, its events and its branch: invariants I1 to I9.
+"""Judges an execution from outside, by its rows, its events and its branch: I1 to I9, I12.
 
 It shares no rule with the engine but the tables of allowed transitions.
 """
@@ -26,6 +26,7 @@ from conductor_app.store.tables import (
     task_needs,
     tasks,
 )
+from tests.fakes import secrecy
 from tests.faults.cluster import Cluster
 
 TERMINAL = {"completed", "failed", "skipped", "cancelled", "superseded"}
@@ -77,8 +78,16 @@ def judge(cluster: Cluster, execution_id: str) -> Evidence:
         _one_commit_a_task,
     ):
         rule(found)
+    found.faults += _secrets_told(cluster)
     assert not found.faults, "\n".join([*found.faults, cluster.picture()])
     return found
+
+
+def _secrets_told(cluster: Cluster) -> list[str]:
+    """I12: what opens this installation is in nothing that it has left."""
+    home = cluster.settings.home
+    canaries = secrecy.secrets_of(home)
+    return secrecy.leaks(home, cluster.settings.database_url, cluster.repository, canaries)
 
 
 def judge_leftovers(cluster: Cluster) -> None:
