@@ -92,7 +92,8 @@ def command_usage(
     output = invocation.output
     if page.items:
         output.table(*usage_rows(by, page.items, total))
-    sentence = f"{total['calls']:,} calls, {total['tokens']:,} tokens, {total['cost_usd']} USD."
+    calls = f"{total['calls']:,} call{'s' * (total['calls'] != 1)}"
+    sentence = f"{calls}, {total['tokens']:,} tokens, {total['cost_usd']} USD."
     output.say(f"\n{sentence}" if page.items else "Nothing was used yet that costs money.")
     for line in usage.remarks(total):
         output.say(line)
