@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from workers.git.errors import InvalidName, UnknownRevision
+from workers.git.errors import InvalidName, UnfitNames, UnknownRevision
 from workers.git.program import Git
-from workers.workspace import Integrated, Repository, attempt_ref
+from workers.workspace import Integrated, Repository, attempt_ref, kept_ref
 
 BRANCH = "conductor/E1"
 HOOKS = (
@@ -137,6 +137,22 @@ def test_submodules_and_attributes_of_an_agent_are_files(
     with repository.checkout(tip) as checkout:
         assert (checkout / ".gitmodules").read_text() == modules
     assert not trap.exists()
+
+
+def test_files_that_could_be_gits_own_elsewhere_are_named_and_kept_out(
+    repository: Repository,
+) -> None:
+    """On other systems these are `.git`."""
+    with repository.worktree("A1", repository.tip(BRANCH)) as worktree:
+        for folder in (".GIT", "git~1"):
+            (worktree.path / folder).mkdir()
+            (worktree.path / folder / "config").write_text("x")
+        (worktree.path / "work").write_text("done")
+        with pytest.raises(UnfitNames, match=r"'?\.GIT/config, git~1/config"):
+            worktree.commit("Work", {})
+        worktree.keep("A1")
+    kept = repository.git.run("ls-tree", "-r", "--name-only", kept_ref("A1"))
+    assert kept.split() == ["list", "work"]
 
 
 @pytest.mark.parametrize("protocol", ["ext::sh -c touch% {trap}", "fd::17", "--upload-pack={trap}"])

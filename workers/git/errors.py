@@ -45,6 +45,12 @@ class SecretsFound(ConductorError):
     code = "secrets_found"
 
 
+class UnfitNames(ConductorError):
+    """Git keeps no files of these names."""
+
+    code = "unfit_names"
+
+
 class Superseded(ConductorError):
     """The job lost its right to move the branch before it did; nothing happened."""
 

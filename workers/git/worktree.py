@@ -5,21 +5,23 @@ is never obeyed: every git command here names the git directory itself.
 """
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from workers import crash
-from workers.git.errors import SecretsFound
+from workers.git.errors import SecretsFound, UnfitNames
 from workers.git.merging import tree_of
 from workers.git.messages import compose
 from workers.git.names import checked_hidden, kept_ref
-from workers.git.program import Git
+from workers.git.program import Git, failure
 from workers.git.refs import Refs
 from workers.git.removal import remove_tree
 from workers.git.secrets import mask_secrets, refuse_secrets
 
 GITLINK = "160000"
+_UNFIT = re.compile(r"^error: invalid path '(.*)'$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,14 @@ class Worktree:
     def commit(self, message: str, trailers: Mapping[str, str]) -> str:
         """Commit all that is there, and return the commit; the latest one if nothing changed.
 
-        Raises SecretsFound.
+        Raises SecretsFound, and UnfitNames.
         """
         refuse_secrets(self.git, self.path)
-        parent = self.head()
         self._stage()
+        return self._committed(message, trailers)
+
+    def _committed(self, message: str, trailers: Mapping[str, str]) -> str:
+        parent = self.head()
         tree = self.git.run("write-tree")
         if tree == tree_of(self.git, parent):
             return parent
@@ -71,10 +76,10 @@ class Worktree:
         """
         message = f"Unfinished work of attempt {attempt}"
         try:
-            head = self.commit(message, {})
+            head = self._all_that_fits(message)
         except SecretsFound as found:
             mask_secrets(self.path, found.details["files"])
-            head = self.commit(message, {})
+            head = self._all_that_fits(message)
         if head not in unless:
             self.git.run("update-ref", "--end-of-options", kept_ref(attempt), head)
 
@@ -85,13 +90,28 @@ class Worktree:
             *("--end-of-options", self.base, "HEAD", "--"),
         )
 
+    def _all_that_fits(self, message: str) -> str:
+        try:
+            return self.commit(message, {})
+        except UnfitNames:
+            # All else is staged.
+            return self._committed(message, {})
+
     def _stage(self) -> None:
         """Everything that isn't ignored; repositories that the agent made inside count as files."""
         if self.git.ask("add", "--all").ok and not self._new_repositories():
             return
         self._absorb_repositories()
         self.git.run("read-tree", "HEAD")
-        self.git.run("add", "--all")
+        # What can't be added keeps nothing else out.
+        answer = self.git.ask("add", "--all", "--ignore-errors")
+        if unfit := _UNFIT.findall(answer.errors):
+            raise UnfitNames(
+                f"Git keeps no files of these names: {', '.join(unfit[:10])}. Name them otherwise, "
+                "or remove them."
+            )
+        if not answer.ok:
+            raise failure(("add",), answer)
 
     def _new_repositories(self) -> bool:
         """Git would record the mere name of a commit there, and lose the files."""
