@@ -36,7 +36,7 @@ from workers.connectors.base import Connector
 from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
-from workers.git.errors import SecretsFound
+from workers.git.errors import SecretsFound, UnfitNames
 from workers.git.names import attempt_ref
 from workers.held import Held
 from workers.metering import Meter
@@ -238,7 +238,7 @@ def _commit(attempt: _Attempt, worktree: Worktree, result: AgentResult) -> str |
     message = f"{attempt.spec.title}\n\n{result.summary}".strip()
     try:
         commit = worktree.commit(message, trailers(claim, claim.attempt_id))
-    except SecretsFound as found:
+    except (SecretsFound, UnfitNames) as found:
         raise AttemptFailed(FailureKind.AGENT_ERROR, found.message) from found
     if commit == worktree.base:
         return None
