@@ -14,22 +14,21 @@ from conductor_app import logs, masking
 from conductor_app.catalog import FUNCTION
 from conductor_app.domain.outcome import (
     Failed,
-    Interrupted,
     Judgement,
     Outcome,
     Succeeded,
     Suspended,
     Usage,
 )
-from conductor_app.domain.workflow import AgentSpec, TaskSpec, given_checks, headline, render
+from conductor_app.domain.workflow import AgentSpec, TaskSpec, given_checks, headline
 from conductor_app.engine import working_time
 from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
 from conductor_app.recordings import BUILT_IN
-from workers import crash, disk
+from workers import briefing, crash, disk
 from workers.agents import network
-from workers.agents.base import AgentContext, AgentResult, AgentTask
+from workers.agents.base import AgentContext, AgentResult
 from workers.checks import JudgingCancelled
 from workers.connectors import open_connector
 from workers.connectors.base import Connector
@@ -284,7 +283,11 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         if claim.working_left is not None:
             attempt.held.may_work(claim.working_left)
         agent = process.agents.resolve(agent_spec)
-        result = agent.perform_task(_task(claim, spec), attempt.context)
+        task = briefing.task_of(claim, spec)
+        if connector is not None:
+            told = briefing.surroundings(process.conductor, claim, worktree)
+            task = replace(task, context={**task.context, **told})
+        result = agent.perform_task(task, attempt.context)
         attempt.held.until = math.inf
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
@@ -337,22 +340,3 @@ def _connector_of(process: "WorkerProcess", claim: Claim) -> str:
         return FUNCTION
     settings = process.conductor.settings
     return claim.connector or claim.agent.connector or settings.connector or "replay"
-
-
-def _task(claim: Claim, spec: TaskSpec) -> AgentTask:
-    return AgentTask(
-        id=claim.task_id,
-        key=claim.task_key,
-        execution_id=claim.execution_id,
-        workflow=claim.workflow.name,
-        phase=claim.phase,
-        phase_name=claim.workflow.phase(claim.phase).name,
-        agent=claim.agent.name if claim.agent else "",
-        title=spec.title,
-        prompt=render(spec.prompt, claim.inputs),
-        produces=spec.produces,
-        timeout=spec.timeout,
-        failures=claim.failures,
-        context={"notes": list(claim.notes)} if claim.notes else {},
-        inputs=claim.inputs,
-    )

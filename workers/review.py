@@ -110,6 +110,7 @@ class Reviewer:
             "title": agent.title or agent.name,
             "capabilities": agent.abilities(claim.phase),
             "reviewing": True,
+            "program": False,
         }
         values = {
             "requests": [

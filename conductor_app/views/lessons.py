@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, or_, select
 
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import lessons as table
@@ -50,6 +50,22 @@ def get_lessons(
         statement = statement.where(table.c.agent == agent_name(agent))
     statement = statement.order_by(table.c.created_at.desc(), table.c.id.desc())
     return [_of_document(row) for row in reversed(tx.all(statement.limit(newest)))]
+
+
+def relevant(tx: Transaction, project_id: str, agent: str, phase: int, limit: int) -> list[Lesson]:
+    """What was learnt by this agent or in this phase, or is said of neither; the newest, oldest
+    first."""
+    statement = select(table).where(
+        table.c.project_id == project_id,
+        table.c.status == ACCEPTED_LESSON,
+        or_(
+            table.c.agent == agent,
+            table.c.phase == phase,
+            and_(table.c.agent.is_(None), table.c.phase.is_(None)),
+        ),
+    )
+    statement = statement.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+    return [_of_document(row) for row in reversed(tx.all(statement))]
 
 
 def text(tx: Transaction, project_id: str) -> str:

@@ -29,10 +29,15 @@ class AgentTask:
     agent: str
     title: str
     prompt: str = ""
+    goal: str = ""
     produces: Sequence[str] = ()
+    # What judges its commit, and what judges the branch afterwards, a line each.
+    checks: Sequence[str] = ()
+    later_checks: Sequence[str] = ()
     timeout: float = 300.0
     failures: int = 0
-    # What earlier attempts met (failures, conflicts) and lessons, by heading.
+    # By heading: `notes`, what earlier attempts met (failures, reviews, conflicts); for agents with
+    # a connector also lessons, patterns, the project and the map of its files.
     context: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
 

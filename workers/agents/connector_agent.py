@@ -3,8 +3,9 @@
 from conductor_app import masking
 from conductor_app.domain.workflow_template import AgentSpec
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
+from workers.connectors.base import Model
 from workers.failures import AttemptFailed, FailureKind
-from workers.prompt import opening
+from workers.prompt import made_of, opening
 
 
 class ConnectorAgent(BaseAgent):
@@ -25,9 +26,15 @@ class ConnectorAgent(BaseAgent):
                 "Give it one in the workflow or the settings, or a `function` of its own.",
                 retryable=False,
             )
-        system, prompt = opening(task, self.description, self.get_capabilities(task.phase))
+        system, prompt = opening(
+            task,
+            self.description,
+            self.get_capabilities(task.phase),
+            program=not isinstance(connector, Model),
+        )
         # Inputs, notes and lessons are people's and agents' words: none brings a secret along.
         context.task, context.system = task, masking.data(system.text)
+        context.header = {**context.header, "prompt": made_of(task.agent)}
         connector.set_log_callback(context.log)
         return connector.execute(masking.data(prompt.text), context)
 
