@@ -152,6 +152,16 @@ def test_what_is_refused_costs_nothing(bench: Account, fault: str) -> None:
     assert bench.booked == bench.billed == Usage()
 
 
+def test_the_providers_own_words_are_told_and_nothing_around_them(bench: Account) -> None:
+    said = {
+        "401": ": 401: invalid x-api-key. Put a right one there",
+        "402": ": 402: Your credit balance is too low. Raise it",
+        "502": "failed: 502: 502 Bad Gateway nginx. ",
+    }
+    for fault, words in said.items():
+        assert words in told(bench.ends(bench.connect(bench.server.url("change", fault))))
+
+
 def test_how_long_to_wait_is_the_providers_word(bench: Account) -> None:
     for fault, seconds in (("429", 1), ("429-long", 130), ("429-unsaid", None), ("529", None)):
         end = bench.ends(bench.connect(bench.server.url("change", fault)))

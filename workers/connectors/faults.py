@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from conductor_app.connector_settings import DEFAULTS, ModelSettings
 from workers.failures import AttemptFailed, FailureKind
 
 _LONGEST_QUOTE = 300
+_TAGS = re.compile(r"<[^<>]*>")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
 PROVIDERS = {"anthropic": "Anthropic", "openai": "OpenAI", "deepseek": "DeepSeek"}
 
@@ -118,14 +120,23 @@ def fault_of(error: Exception) -> Fault:
     headers = getattr(response, "headers", None) or {}
     words = (getattr(error, name, None) for name in ("error_code", "code", "type"))
     status = getattr(error, "status_code", None)
-    message = getattr(error, "api_message", None) or getattr(error, "message", None)
     return Fault(
-        message=str(message or error) or type(error).__name__,
+        message=_message(error) or type(error).__name__,
         status=status if isinstance(status, int) else None,
         words=tuple(word for word in words if isinstance(word, str)),
         request_id=headers.get("request-id") or headers.get("x-request-id"),
         retry_after=retry_after(headers),
     )
+
+
+def _message(error: Exception) -> str:
+    """The provider's own words, without what an SDK puts around them or a proxy makes of them."""
+    body = getattr(error, "body", None)
+    said = getattr(error, "api_message", None)
+    said = said or (body.get("message") if isinstance(body, dict) else body)
+    if not isinstance(said, str) or not said.strip():
+        said = getattr(error, "message", None) or str(error)
+    return _TAGS.sub(" ", str(said)).strip()
 
 
 def _in_words(error: Exception) -> str | None:
@@ -207,6 +218,7 @@ def _sentence(kind: FailureKind, fault: Fault, settings: ModelSettings) -> str:
             source = settings.key.source if settings.key else "nowhere"
             return (
                 f"{who} does not accept the key from {source} for {settings.model}: {said}. "
+                "Put a right one there and start Conductor anew, or give one in another way: "
                 f"{connector_keys.advice(settings.connector)}"
             )
         case FailureKind.SPEND_LIMIT:
@@ -218,10 +230,12 @@ def _sentence(kind: FailureKind, fault: Fault, settings: ModelSettings) -> str:
             wait = "" if fault.retry_after is None else f" It asks for {fault.retry_after:g} s."
             return f"{who} takes no more requests for now: {said}.{wait}"
         case FailureKind.BAD_REQUEST if fault.status == 404:
+            usual = DEFAULTS[settings.connector]
+            address = "" if settings.base_url == usual.base_url else ", or correct its base_url"
             return (
                 f"{who} at {settings.base_url} has no model {settings.model!r}: {said}. "
                 f"Set {variable}_MODEL, or `model` of {section}, to one that it has, such as "
-                f"{DEFAULTS[settings.connector].model}."
+                f"{usual.model}{address}."
             )
         case FailureKind.BAD_REQUEST if fault.status == 413:
             return (
