@@ -265,6 +265,8 @@ def begin(conductor: bootstrap.Conductor, width: int) -> str:
 
 def measure_waiting(attempts: int) -> None:
     worker = ["-m", "workers", "agent", "--slots", str(attempts), "--queues", "agent.reader"]
+    # What all of them could cost at worst is more than a day is given by itself.
+    os.environ.update(CONDUCTOR_DAILY_USD="1000000", CONDUCTOR_DAILY_TOKENS="1000000000")
     with tempfile.TemporaryDirectory() as folder, model_server(Path(folder)) as address:
         # It says half of what it wants to say, and then nothing for as long as anybody listens.
         use("claude", f"{address}/prose!stall")
