@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,15 +61,21 @@ def is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def _of_program(program: Program, settings: Settings) -> Readiness:
+def is_installed(program: Program) -> bool:
+    """Whether it is where workers look for programs."""
     word = program.argv[0] if isinstance(program.argv[0], str) else program.argv[0][0]
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
-    if shutil.which(word, path=path) is None:
+    return shutil.which(word, path=path) is not None
+
+
+def _of_program(program: Program, settings: Settings) -> Readiness:
+    if not is_installed(program):
         advice = f"Install it: `{program.install}`." if program.install else "Install it."
         return Readiness(f"{program.name}, not installed", advice)
     if program.soft_cap:
         if program.pass_env and not any(os.environ.get(name) for name in program.pass_env):
             return Readiness(f"{program.name}, no key", f"Set {' or '.join(program.pass_env)}.")
         return Readiness(f"{program.name}, soft cap")
-    upstream = _of_model(connector_settings.load(settings).of(program.upstream))
+    chosen = connector_settings.load(settings).of(program.upstream)
+    upstream = _of_model(replace(chosen, model=program.model or chosen.model))
     return Readiness(f"{program.name}, through the gateway to {upstream.found}", upstream.lacks)

@@ -11,6 +11,7 @@ from typing import Any
 
 from conductor_app import catalog, connector_readiness
 from conductor_app.errors import ConductorError
+from conductor_app.programs import BY_CONNECTOR
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, embedded, ports, redis_server
 from conductor_app.stack.reachable import require_reachable
@@ -148,6 +149,16 @@ def _optional_programs() -> Iterator[Finding]:
     advice = "Only checks that say so need it; without it they are skipped or fail with a reason."
     program = shutil.which("docker")
     yield Finding("Docker", program is not None, program or "not on PATH", advice, required=False)
+    yield _coding_agents()
+
+
+def _coding_agents() -> Finding:
+    """The programs that the connectors `command` and `acp` know by name."""
+    known = [each for of in BY_CONNECTOR.values() for each in of.values()]
+    here = [each.name for each in known if connector_readiness.is_installed(each)]
+    advice = "; ".join(f"{each.name}: {each.install}" for each in known if each.name not in here)
+    found = ", ".join(here) or "none of those that are known by name"
+    return Finding("Coding agents", bool(here), found, advice, required=False)
 
 
 def _connectors(settings: Settings) -> Iterator[Finding]:

@@ -99,3 +99,13 @@ def test_the_connector_that_is_chosen_for_all_is_needed(home: Path) -> None:
     code, findings = doctor(CONDUCTOR_CONNECTOR="deepseek")
     assert code == 1
     assert findings["Connector deepseek"]["required"]
+
+
+def test_coding_agents_that_are_here_are_named(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "codex").write_text("#!/bin/sh\n")
+    (tmp_path / "codex").chmod(0o755)
+    _, findings = doctor(PATH=f"{tmp_path}:/usr/bin:/bin")
+    row = findings["Coding agents"]
+    assert row["ok"] and not row["required"]
+    assert "codex" in row["found"].split(", ")
+    assert "gemini: npm install -g @google/gemini-cli" in row["advice"]

@@ -81,6 +81,8 @@ def test_a_program_must_be_installed_and_its_model_have_a_key(
     assert "Set ANTHROPIC_API_KEY" in of(tmp_path, "command").lacks
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     assert of(tmp_path, "command").found.startswith("claude-code, through the gateway to claude-")
+    monkeypatch.setenv("CONDUCTOR_COMMAND_MODEL", "claude-opus-5-5")
+    assert "through the gateway to claude-opus-5-5" in of(tmp_path, "command").found
 
 
 def test_a_program_with_a_key_of_its_own_has_a_soft_cap(

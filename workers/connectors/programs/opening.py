@@ -1,5 +1,7 @@
 """What an attempt's program is, and whom the gateway calls for it, from the settings."""
 
+from dataclasses import replace
+
 from conductor_app import program_settings
 from conductor_app.errors import InvalidSettings
 from conductor_app.programs import Program
@@ -18,7 +20,9 @@ def means_for(connector: str, assignment: Assignment) -> Means:
     settings = assignment.model_settings(program.upstream)
     clients.require_permission(settings)
     clients.require_key(settings)
-    return Means(program, {program.protocol: settings})
+    # One whose price is known before the first call, not what the program happens to prefer.
+    chosen = replace(program, model=program.model or settings.model)
+    return Means(chosen, {program.protocol: settings})
 
 
 def _program(connector: str, assignment: Assignment) -> Program:
