@@ -19,6 +19,7 @@ from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Transaction
 from workers import attempt, crash, system_jobs
 from workers.agents.registry import AgentRegistry
+from workers.connectors import close_clients
 from workers.held import Held, HeldJobs
 from workers.patience import Patience
 from workers.sandbox import Sandbox
@@ -123,6 +124,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         self._held.close()
+        close_clients()
         self._writer.close()
         with self.conductor.transaction() as tx:
             worker_rows.beat(tx, self.id, status="down")

@@ -1,5 +1,6 @@
 """Opens a connector by name for one attempt."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -52,3 +53,9 @@ def open_connector(
     module, _, function = _OPENED_BY[name].partition(":")
     opener = cast(Callable[[Assignment], Connector], getattr(import_module(module), function))
     return opener(Assignment(workflow, task, failures, recordings, agent, settings, conversation))
+
+
+def close_clients() -> None:
+    """End this process's connections to models; there are none before one was called."""
+    if clients := sys.modules.get("workers.connectors.clients"):
+        clients.close_all()
