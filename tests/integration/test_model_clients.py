@@ -1,4 +1,4 @@
-"""Clients of the models' providers belong to one process: made after its fork, closed at its end."""
+"""Clients of models belong to one process: made after its fork, closed at its end."""
 
 import os
 import subprocess
