@@ -49,8 +49,8 @@ TURNS = 20
 KEY = "sk-test-of-the-benchmark"
 CONNECTORS = ("claude", "codex", "deepseek")
 MODEL = connector_settings.DEFAULTS["claude"].model
-# As long as a requirement with its project's context is: some 4,000 tokens.
-REQUIREMENT = "Bring the module in order, as its tests and the notes below ask for. " * 230
+# As long as a requirement with its project's context is: some 2,000 tokens.
+REQUIREMENT = "Bring the module in order, as its tests and the notes below ask for. " * 120
 HEAD = """
 name: benchmark
 title: Benchmark
