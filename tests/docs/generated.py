@@ -8,7 +8,14 @@ from typing import Any
 import click
 from pydantic import AliasChoices
 
-from conductor_app import bootstrap, create_app
+from conductor_app import (
+    bootstrap,
+    connector_keys,
+    connector_settings,
+    create_app,
+    program_settings,
+    programs,
+)
 from conductor_app.catalog import AGENTS
 from conductor_app.cli import main as cli
 from conductor_app.domain.states import TABLES
@@ -156,6 +163,46 @@ def failure_kinds() -> str:
     return table(["Kind", "Tried again"], rows)
 
 
+def connectors() -> str:
+    """The connectors of live models, as they are without settings."""
+    rows = []
+    for name, model in connector_settings.DEFAULTS.items():
+        variable = f"`{connector_keys.VARIABLES[name]}`"
+        if shared := connector_keys.SHARED.get(name):
+            variable += f", else that of `{shared}`"
+        rows.append([f"`{name}`", f"`{model.model}`", f"`{model.base_url}`", variable])
+    return table(["Connector", "Model", "Address", "Key"], rows)
+
+
+def connector_choices() -> str:
+    """What may be set for the connector of a live model, and whether for one agent as well."""
+    of_agents = connector_settings.Choices.model_fields
+    rows = [
+        [f"`{name}`", "yes" if name in of_agents else "no", str(field.description)]
+        for name, field in connector_settings.ConnectorChoices.model_fields.items()
+        if name != "agents"
+    ]
+    return table(["Setting", "Also of an agent", "Meaning"], rows)
+
+
+def program_presets() -> str:
+    """The programs that are known by name."""
+    rows = []
+    for connector, known in programs.BY_CONNECTOR.items():
+        for program in known.values():
+            variables = " or ".join(f"`{each}`" for each in program.pass_env)
+            cap = f"soft cap; its own key: {variables}" if program.soft_cap else "gateway"
+            rows.append([f"`{program.name}`", f"`{connector}`", cap, f"`{program.install}`"])
+    return table(["Program", "Connector", "How it is paid for", "How to get it"], rows)
+
+
+def program_choices() -> str:
+    """What may be set for a program, also of an agent."""
+    fields = program_settings.ProgramChoices.model_fields.items()
+    rows = [[f"`{name}`", str(field.description)] for name, field in fields]
+    return table(["Setting", "Meaning"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     **{f"{kind}-states": lambda kind=kind: diagram(kind) for kind in TABLES},
     "settings": settings,
@@ -165,4 +212,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "agents": agents,
     "tools": tools,
     "failure-kinds": failure_kinds,
+    "connectors": connectors,
+    "connector-settings": connector_choices,
+    "programs": program_presets,
+    "program-settings": program_choices,
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from conductor_app import connector_keys, connector_settings, program_settings, programs
 from conductor_app.cli import main as cli
 from conductor_app.settings import Settings
 from tests.docs import pages
@@ -80,8 +81,22 @@ def called(line: str, step: str) -> bool:
 @each_page
 def test_variables_are_settings(page: Path) -> None:
     settings = {f"CONDUCTOR_{name.upper()}" for name in Settings.model_fields}
+    settings |= set(connector_variables())
     named = set(VARIABLE.findall(page.read_text(encoding="utf-8")))
     assert named <= settings | OTHER_VARIABLES
+
+
+def connector_variables() -> Iterator[str]:
+    """Those of connectors, and the beginning of all of them."""
+    yield "CONDUCTOR_"
+    yield from connector_keys.VARIABLES.values()
+    for connectors, choices in (
+        (connector_settings.DEFAULTS, connector_settings.Choices),
+        (programs.BY_CONNECTOR, program_settings.ProgramChoices),
+    ):
+        for connector in connectors:
+            for setting in choices.model_fields:
+                yield f"CONDUCTOR_{connector.upper()}_{setting.upper()}"
 
 
 @each_page
