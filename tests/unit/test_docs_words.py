@@ -58,7 +58,8 @@ def test_the_two_commands_are_as_promised() -> None:
 
 def test_what_guards_main_calls_the_second_command() -> None:
     assert os.access(CI, os.X_OK)
-    lines = [line.strip() for line in CI.read_text().splitlines()]
+    script = CI.read_text().replace("\\\n", " ")
+    lines = [line.strip() for line in script.splitlines()]
     position = -1
     for step in TWO_COMMANDS[1].split(" && "):
         found = [n for n, line in enumerate(lines) if called(line, step)]
