@@ -59,4 +59,5 @@ def test_nearly_all_of_a_task_is_read(bench: Bench) -> None:
     used = carry_out(bench, f"Now the second module. {PROMPT}")
     assert used[0][1] > 1_024 - PIECE
     share = sum(read for _, read in used) / sum(total for total, _ in used)
-    assert share >= 0.95
+    # OpenAI's cache knows whole pieces only, so of each turn some half a piece more is new.
+    assert share >= (0.94 if bench.name == "codex" else 0.95)
