@@ -17,6 +17,7 @@ from conductor_app.printable import printable, printable_line
 SENTENCES = {
     "worker_started": "Worker {worker} takes {queues} with {slots} slots",
     "worker_draining": "Worker {worker} is draining: its jobs are given back",
+    "database_away": "The database can't be used now, and this worker waits for it: {error}",
     "heartbeat_failed": "A heartbeat could not be written: {error}",
     "job_claimed": "{kind} {name} claimed, claim {number}",
     "job_refused": "The report of job {job} came too late and was refused",

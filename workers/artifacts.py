@@ -1,21 +1,29 @@
 """Writes what an attempt leaves to read, masked: transcript, prompt, outputs too long to show."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from conductor_app import masking
+from workers import disk
 from workers.failures import AttemptFailed, FailureKind
 
 
 def append(file: Path, text: str) -> None:
-    """In one write, so that a worker that dies leaves whole entries. Raises AttemptFailed."""
+    """In one write, so that a worker that dies leaves whole entries.
+
+    Raises AttemptFailed; OSError when the disk is full.
+    """
+    data = masking.data(text).encode("utf-8", "replace")
     with _writing(file), file.open("ab", buffering=0) as stream:
-        stream.write(masking.data(text).encode("utf-8", "replace"))
+        if stream.write(data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
 
 
 def write(file: Path, text: str) -> None:
-    """Raises AttemptFailed."""
+    """Raises AttemptFailed; OSError when the disk is full."""
     with _writing(file):
         file.write_text(masking.data(text), encoding="utf-8", errors="replace")
 
@@ -26,8 +34,10 @@ def _writing(file: Path) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        if disk.is_full(error):
+            raise
         raise AttemptFailed(
             FailureKind.TEMPORARY_FAILURE,
             f"The worker could not write {file}: {error.strerror}. "
-            "Make room there, or give the worker the right to write.",
+            "Give the worker the right to write there.",
         ) from error

@@ -175,12 +175,12 @@ def _ended(attempt: _Attempt) -> Outcome | None:
         return Failed(FailureKind.SANDBOX_UNAVAILABLE, problem.message, retryable=False)
     except ConductorError as problem:
         logs.error("job_failed", kind="attempt", name=attempt.claim.task_key, error=problem)
-        return Interrupted(problem.message, critical=disk.is_full(problem))
+        return disk.interrupted(problem, problem.message)
     except Exception as problem:
         # An agent's own fault: it ends this attempt, not the worker.
         logs.error("job_failed", kind="attempt", name=attempt.claim.task_key, error=problem)
         if disk.is_full(problem):
-            return Interrupted(disk.sentence(problem), critical=True)
+            return disk.interrupted(problem, str(problem))
         message = f"The agent raised {type(problem).__name__}: {problem}"
         return Failed(FailureKind.AGENT_ERROR, message)
 

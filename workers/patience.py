@@ -7,6 +7,9 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from conductor_app import logs
+from conductor_app.store import database
+
 # For how long, and how soon again, in seconds.
 PATIENCE = 60.0
 # The same from when a worker drains, for all together: its jobs are then left to their leases.
@@ -28,18 +31,24 @@ class Patience:
     def with_database(self, work: Callable[[], T]) -> T:
         """What `work` returns; what its last commit did it reads from the rows."""
         until = time.monotonic() + PATIENCE
+        said = False
         while True:
             try:
                 return work()
             except DBAPIError as error:
                 if not _away(error) or time.monotonic() > min(until, self._end):
                     raise
+                if not said:
+                    logs.warning("database_away", error=error.orig)
+                said = True
                 time.sleep(PAUSE)
 
 
 def _away(error: DBAPIError) -> bool:
-    """Whether the database was out of reach or too busy, not the statement wrong."""
+    """Whether the database was out of reach, full or too busy, not the statement wrong."""
     told = str(error.orig)
+    if database.is_full(error):
+        return True
     if error.connection_invalidated or "database is locked" in told or "deadlock" in told:
         return True
     # No statement: no connection could be made.

@@ -63,12 +63,14 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
         return None if held.stopped() else _unreviewed(claim, failure)
     except ConductorError as problem:
         logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
-        return Interrupted(problem.message)
+        return disk.interrupted(problem, problem.message)
     except OSError as problem:
         logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
-        if disk.is_full(problem):
-            return Interrupted(disk.sentence(problem), critical=True)
-        return Interrupted(f"The {claim.kind} job met {type(problem).__name__}: {problem}")
+        return disk.interrupted(problem, _met(claim.kind, problem))
+
+
+def _met(kind: str, problem: OSError) -> str:
+    return f"The {kind} job met {type(problem).__name__}: {problem}"
 
 
 def check(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
@@ -176,7 +178,10 @@ def integrate(
         return Unreadable(problem.message)
     except ConductorError as problem:
         logs.error("job_failed", kind="integrate", name=held.job_id, error=problem)
-        return Interrupted(problem.message)
+        return disk.interrupted(problem, problem.message)
+    except OSError as problem:
+        logs.error("job_failed", kind="integrate", name=held.job_id, error=problem)
+        return disk.interrupted(problem, _met("integrate", problem))
     match found:
         case Conflict():
             return Conflicted(_told(found))

@@ -11,10 +11,16 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from conductor_app import masking
 from conductor_app.api.requests import LARGEST_BODY
 from conductor_app.errors import ConductorError, InvalidInput, NotFound, Refused
+from conductor_app.store import database
 
 DATABASE_AWAY = (
     "The database does not answer. Whether the last request took effect is not known: send it "
     "again with the same Idempotency-Key. `conductor doctor` says what is wrong."
+)
+
+DISK_FULL = (
+    "The disk of the database is full, and nothing was done for this request. Make room, then send "
+    "it again."
 )
 
 AT_THE_SAME_TIME = (
@@ -88,6 +94,9 @@ def _http_failure(error: HTTPException) -> Response:
 
 
 def _database_failure(error: DBAPIError) -> Response:
+    if database.is_full(error):
+        current_app.logger.error("The disk of the database is full")
+        return _failure(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", DISK_FULL)
     if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
         current_app.logger.error("The database does not answer: %s", type(error.orig).__name__)
         return _failure(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", DATABASE_AWAY)

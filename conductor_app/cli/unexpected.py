@@ -1,5 +1,6 @@
 """Turns the errors of libraries into sentences, without importing any library for it."""
 
+import errno
 import sys
 
 from conductor_app.errors import ConductorError, EnvironmentProblem, Unreachable
@@ -36,6 +37,8 @@ def as_conductor_error(error: Exception) -> ConductorError:
             f"The database is damaged: {_first_line(error)}. Move its file away and put a backup "
             "there (`conductor db backup` makes them), or start anew without it."
         )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EnvironmentProblem(f"The disk is full ({error}). Make room, then try again.")
     if isinstance(error, PermissionError):
         return ConductorError(
             f"{error.filename} can't be used: {error.strerror}. Give yourself permission to it."

@@ -254,6 +254,12 @@ class Database:
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
 
+def is_full(error: DBAPIError) -> bool:
+    """Whether the database has no room left on its disk."""
+    told = str(error.orig)
+    return "disk is full" in told or "No space left on device" in told
+
+
 def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers import disk
 from workers.tools.workplace import ToolFault
 
 MAX_LINKS = 40
@@ -45,6 +46,8 @@ def spot(root: Path, path: str, *, make_parents: bool = False) -> Iterator[Spot]
     except FileNotFoundError as error:
         raise ToolFault(f"There is no {path!r}; list_dir shows what there is.") from error
     except (OSError, ValueError) as error:
+        if disk.is_full(error):
+            raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ToolFault(f"{path!r} can't be used: {reason}.") from error
     finally:

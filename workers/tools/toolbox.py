@@ -3,12 +3,14 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import groupby
 
 from conductor_app import masking
 from conductor_app.domain.outcome import Question
 from conductor_app.errors import EnvironmentProblem
 from conductor_app.tool_specs import TOOLS, ToolSpec
+from workers import disk, telemetry
 from workers.connectors.base import ToolCall, ToolResult
 from workers.failures import AttemptFailed, FailureKind
 from workers.sandbox import SandboxUnavailable
@@ -77,7 +79,9 @@ class Toolbox:
 
     def _together(self, group: list[Numbered]) -> list[tuple[int, ToolResult]]:
         with ThreadPoolExecutor(min(PARALLEL_READS, len(group))) as pool:
-            return list(pool.map(self._result, group))
+            # Each in a copy of this context: what is logged and traced there belongs here.
+            begun = [pool.submit(copy_context().run, self._result, each) for each in group]
+            return [each.result() for each in begun]
 
     def _in_order(self, group: list[Numbered]) -> list[tuple[int, ToolResult]]:
         return [self._result(each) for each in group]
@@ -110,13 +114,16 @@ class Toolbox:
 
     def _result(self, numbered: Numbered) -> tuple[int, ToolResult]:
         number, call = numbered
-        started = time.monotonic()
-        answer = self._answer(call)
-        seconds = time.monotonic() - started
-        keep_as = self._place.artifacts / file_name(number, call.name)
-        # Before it is cut: of half a secret nobody knows that it is one.
-        output, kept = cut(masking.data(answer.output), keep_as)
-        return number, ToolResult(call.id, answer.ok, output, answer.exit_code, seconds, kept)
+        with telemetry.tool(call, self._offered.get(call.name)) as told:
+            started = time.monotonic()
+            answer = self._answer(call)
+            seconds = time.monotonic() - started
+            keep_as = self._place.artifacts / file_name(number, call.name)
+            # Before it is cut: of half a secret nobody knows that it is one.
+            output, kept = cut(masking.data(answer.output), keep_as)
+            result = ToolResult(call.id, answer.ok, output, answer.exit_code, seconds, kept)
+            told.answered(result)
+        return number, result
 
     def _answer(self, call: ToolCall) -> Answer:
         """Every fault becomes an answer: the model reads it and does better."""
@@ -131,6 +138,8 @@ class Toolbox:
                 kind = FailureKind.SANDBOX_UNAVAILABLE
             raise AttemptFailed(kind, error.message) from error
         except Exception as error:
+            if disk.is_full(error):
+                raise
             return Answer(f"{call.name} failed: {type(error).__name__}: {error}", ok=False)
 
     def _perform(self, call: ToolCall) -> Answer:
