@@ -1,6 +1,7 @@
 """The tick, as beat sends it every few seconds: sweep, snapshots, projections, leftovers."""
 
 from beat import leftovers, projections
+from beat.gauges import gauges
 from conductor_app.bootstrap import Conductor
 from conductor_app.engine import queues, sweep
 
@@ -20,6 +21,7 @@ def tick(conductor: Conductor, holder: str) -> None:
         conductor.queue.consume(queue)
     leftovers.remove(conductor)
     projections.refresh(conductor)
+    gauges.tell(conductor)
     if failures is not None:
         raise failures
 

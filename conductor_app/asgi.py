@@ -10,7 +10,7 @@ from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from conductor_app import create_app, logs
+from conductor_app import create_app, logs, telemetry
 from conductor_app.api.stream import serve_events
 from conductor_app.bootstrap import Conductor, connect, connected
 from conductor_app.errors import ConductorError
@@ -34,6 +34,7 @@ def from_environment() -> Starlette:
     Raises InvalidSettings.
     """
     conductor = connect(Settings.load().require_usable())
+    telemetry.start("api")
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -41,6 +42,7 @@ def from_environment() -> Starlette:
             yield
         finally:
             conductor.close()
+            telemetry.stop()
 
     app = application(conductor)
     app.router.lifespan_context = lifespan
@@ -49,7 +51,7 @@ def from_environment() -> Starlette:
 
 def serve(settings: Settings) -> None:
     """Serve until a signal comes, on the address of the settings: loopback unless chosen."""
-    with connected(settings.require_usable()) as conductor:
+    with connected(settings.require_usable()) as conductor, telemetry.running("api"):
         uvicorn.run(
             application(conductor),
             host=settings.host,

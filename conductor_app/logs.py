@@ -33,6 +33,8 @@ SENTENCES = {
     "projection_failed": "The files of project {project} could not be written: {error}",
     "prune_failed": "Leftovers in {location} could not be removed: {error}",
     "retention_failed": "What is old in {what} could not be removed: {error}",
+    "telemetry_missing": "Telemetry is asked for, but the extra `otel` is missing ({error}): "
+    "pip install conductor-app[otel]",
     "process_failed": "The process ended by an error that nobody expected: {error}",
     "broker_unreachable": "The broker does not answer ({error}); what waits is sent again later",
 }

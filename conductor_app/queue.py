@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from conductor_app import logs
+from conductor_app import logs, telemetry
 from conductor_app.domain.priority import rabbitmq_level, redis_level
 
 if TYPE_CHECKING:
@@ -107,8 +107,12 @@ class CeleryQueue:
 
     def _publish(self, hint: Hint, producer: Any) -> None:
         priority = rabbitmq_level(hint.priority) if self._rabbitmq else redis_level(hint.priority)
+        headers = dict(telemetry.carrier())
         # Celery takes the next link from the end of this list.
-        rest = [self._signature(link, hint.queue, priority) for link in reversed(hint.links[1:])]
+        rest = [
+            self._signature(link, hint.queue, priority, headers)
+            for link in reversed(hint.links[1:])
+        ]
         self._app.send_task(
             RUN_JOB,
             args=[hint.links[0]],
@@ -118,8 +122,13 @@ class CeleryQueue:
             ignore_result=True,
             retry=False,
             chain=rest or None,
+            headers=headers or None,
         )
 
-    def _signature(self, link: str, queue: str, priority: int) -> dict[str, Any]:
-        options = {"queue": queue, "priority": priority, "ignore_result": True}
+    def _signature(
+        self, link: str, queue: str, priority: int, headers: dict[str, str]
+    ) -> dict[str, Any]:
+        options: dict[str, Any] = {"queue": queue, "priority": priority, "ignore_result": True}
+        if headers:
+            options["headers"] = headers
         return dict(self._app.signature(RUN_JOB, args=[link], immutable=True, options=options))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 
-from conductor_app import bootstrap, logs
+from conductor_app import bootstrap, logs, telemetry
 from conductor_app.engine import queues
 from conductor_app.ids import new_id
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, CeleryQueue
@@ -54,6 +54,7 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
         return list(app.amqp.queues.consume_from) or names
 
     def opened(**_: object) -> None:
+        telemetry.start("worker", **{"conductor.worker.role": role})
         current.begin(WorkerProcess(conductor, role, slots, consumed))
 
     def draining(**_: object) -> None:
@@ -61,6 +62,7 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
 
     def closed(**_: object) -> None:
         current.end()
+        telemetry.stop()
 
     setup_logging.connect(keep_logging, weak=False)
     worker_init.connect(opened, weak=False)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from conductor_app.tool_specs import ToolSpec
+from workers import telemetry
 from workers.connectors.base import Message, Model, Turn
 from workers.failures import AttemptFailed
 from workers.metering import Meter
@@ -43,8 +44,10 @@ def paid_turn(
 
     A turn whose end is not known is booked at its worst case.
     """
-    if meter is None or not isinstance(model, Priced):
+    if not isinstance(model, Priced):
         return model.turn(messages, tools)
+    if meter is None:
+        return _turn(model, messages, tools)
     bound = model.bound(messages, tools)
     wanted = model.max_output_tokens
     with meter.call(
@@ -57,11 +60,20 @@ def paid_turn(
     ) as call:
         model.max_output_tokens = min(wanted, call.max_output_tokens)
         try:
-            turn = model.turn(messages, tools)
+            turn = _turn(model, messages, tools)
         except AttemptFailed as failure:
             if failure.unspent:
                 call.nothing_spent()
             raise
         finally:
             model.max_output_tokens = wanted
-        return replace(turn, usage=call.settle(turn.usage, turn.request_id))
+        settled = call.settle(turn.usage, turn.request_id)
+        telemetry.paid(model, settled)
+        return replace(turn, usage=settled)
+
+
+def _turn(model: Priced, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
+    with telemetry.chat(model, messages, model.max_output_tokens) as chat:
+        turn = model.turn(messages, tools)
+        chat.answered(turn)
+        return turn

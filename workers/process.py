@@ -3,10 +3,10 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from conductor_app import logs, masking, prices
 from conductor_app.bootstrap import Conductor
@@ -17,7 +17,8 @@ from conductor_app.ids import new_id
 from conductor_app.prices import Prices
 from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Transaction
-from workers import attempt, crash, system_jobs
+from conductor_app.telemetry import continued
+from workers import attempt, crash, system_jobs, telemetry
 from workers.agents.registry import AgentRegistry
 from workers.connectors import close_clients
 from workers.held import Held, HeldJobs
@@ -57,23 +58,34 @@ class WorkerProcess:
         """What models cost; raises InvalidSettings."""
         return prices.load(self.conductor.settings.home)
 
-    def carry_out(self, job_id: str, links: Sequence[str] = ()) -> Sequence[str]:
+    def carry_out(
+        self,
+        job_id: str,
+        links: Sequence[str] = (),
+        headers: Mapping[str, Any] | None = None,
+    ) -> Sequence[str]:
         """Do a job if it is there to be done, and of its chain's `links` those that follow at once.
 
-        Returns the links that the broker's chain goes on with.
+        The message's `headers` say which trace it belongs to. Returns the links that the broker's
+        chain goes on with.
         """
+        with continued(headers):
+            return self._carry_out(job_id, links)
+
+    def _carry_out(self, job_id: str, links: Sequence[str]) -> Sequence[str]:
         if self._held.draining:
             self._decline(job_id)
             return ()
         claimed = self._writer.claim(job_id)
         while claimed is not None:
-            with logs.about(
-                execution=claimed.execution_id,
-                task=claimed.task_id,
-                attempt=claimed.attempt_id,
-                job=claimed.job_id,
-            ):
-                answer = self._do(claimed, links[0] if links else None)
+            ids = {
+                "execution": claimed.execution_id,
+                "task": claimed.task_id,
+                "attempt": claimed.attempt_id,
+                "job": claimed.job_id,
+            }
+            with logs.about(**ids), telemetry.job(claimed, self.id) as told:
+                answer = self._do(claimed, links[0] if links else None, told)
             if answer is None or not answer.chain:
                 return ()
             if answer.next is None:
@@ -81,7 +93,7 @@ class WorkerProcess:
             claimed, links = answer.next, links[1:]
         return ()
 
-    def _do(self, claimed: Claim, next_link: str | None) -> Answer | None:
+    def _do(self, claimed: Claim, next_link: str | None, told: telemetry.Job) -> Answer | None:
         """One job; the answer to its report, None when there was nothing to report."""
         began = time.monotonic()
         logs.debug(
@@ -93,6 +105,7 @@ class WorkerProcess:
         crash.point("job.after_claim")
         with self._held.hold(claimed.job_id, claimed.fence) as held:
             outcome = self._outcome(claimed, held)
+        told.ended(outcome)
         if outcome is None:
             return None
         crash.point("job.before_report")

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Sequence
+from contextvars import Context, copy_context
 
 from conductor_app.queue import Hint, Queue
 
@@ -15,12 +16,13 @@ class Publisher:
 
     def __init__(self, behind: Queue) -> None:
         self._behind = behind
-        self._waiting: queue.SimpleQueue[list[Hint] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Context, list[Hint]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
     def send(self, hints: Sequence[Hint]) -> None:
-        self._waiting.put(list(hints))
+        # Together with the trace that they belong to.
+        self._waiting.put((copy_context(), list(hints)))
 
     def consume(self, queue: str) -> None:
         self._behind.consume(queue)
@@ -31,5 +33,6 @@ class Publisher:
         self._behind.close()
 
     def _run(self) -> None:
-        while (hints := self._waiting.get()) is not None:
-            self._behind.send(hints)
+        while (waiting := self._waiting.get()) is not None:
+            context, hints = waiting
+            context.run(self._behind.send, hints)

@@ -14,7 +14,7 @@ def run_job(self: Task, job_id: str) -> None:
     # The next link is the last of the list.
     chain = self.request.chain or []
     links = [link["args"][0] for link in reversed(chain)]
-    left = current.process().carry_out(job_id, links)
+    left = current.process().carry_out(job_id, links, self.request.headers)
     self.request.chain = chain[: len(left)] or None
 
 

@@ -6,11 +6,12 @@ whose last step locks rows of other executions: nothing may wait for a lock afte
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from conductor_app import telemetry
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Report
 from conductor_app.engine import heartbeat
@@ -34,6 +35,8 @@ class _Wish:
     order: int
     what: Any
     future: "Future[Any]"
+    # The trace that it belongs to.
+    headers: Mapping[str, str]
 
 
 @dataclass
@@ -79,7 +82,7 @@ class Writer:
         self._thread.join()
 
     def _wish(self, order: int, what: Any) -> Any:
-        wish = _Wish(order, what, Future())
+        wish = _Wish(order, what, Future(), telemetry.carrier())
         with self._wake:
             self._wishes.append(wish)
             self._wake.notify()
@@ -115,7 +118,9 @@ class Writer:
         """All in one transaction; when that fails each on its own, so that one spoils nothing."""
         last = _Try()
         try:
-            results = self._patience.with_database(lambda: self._write(batch, last))
+            # What several wished for together belongs to no trace of one of them.
+            with telemetry.continued(_only_one([wish.headers for wish in batch if wish.headers])):
+                results = self._patience.with_database(lambda: self._write(batch, last))
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)
@@ -169,3 +174,8 @@ class Writer:
     def _jobs(batch: Sequence[_Wish]) -> list[str]:
         named = [wish.what for wish in batch if wish.order == CLAIM]
         return named + [wish.what.job_id for wish in batch if wish.order == REPORT]
+
+
+def _only_one(told: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:
+    """What all of them say, if they say the same."""
+    return told[0] if told and all(each == told[0] for each in told) else None

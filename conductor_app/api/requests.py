@@ -2,17 +2,21 @@
 
 import json
 import re
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 import flask
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
-from conductor_app import logs, masking
+from conductor_app import logs, masking, telemetry
 from conductor_app.errors import InvalidInput
 from conductor_app.ids import new_id
+from conductor_app.telemetry import Span
 
 LARGEST_BODY = 1_000_000
+READS = ("GET", "HEAD", "OPTIONS")
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -89,9 +93,37 @@ def number_requests(app: Flask) -> None:
         g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
         g.about = ExitStack()
         g.about.enter_context(logs.about(request=g.request_id))
+        if request.method not in READS and telemetry.on():
+            g.span = g.about.enter_context(_traced())
+
+    def answered(response: Response) -> Response:
+        if span := g.get("span"):
+            span.set({"http.response.status_code": response.status_code})
+            if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                span.fail(str(response.status_code), "")
+        return response
 
     def done(_problem: BaseException | None) -> None:
         g.pop("about", ExitStack()).close()
 
     app.before_request(number)
+    app.after_request(answered)
     app.teardown_request(done)
+
+
+@contextmanager
+def _traced() -> Iterator[Span]:
+    """A request that changes something is a span, below that of its caller."""
+    route = str(request.url_rule) if request.url_rule else ""
+    facts = {
+        "http.request.method": request.method,
+        "http.route": route or None,
+        "url.path": request.path,
+        "url.scheme": request.scheme,
+        "conductor.request.id": g.request_id,
+    }
+    with (
+        telemetry.continued(dict(request.headers) if not telemetry.trace_id() else None),
+        telemetry.span(f"{request.method} {route}".strip(), facts, "server") as span,
+    ):
+        yield span
