@@ -26,7 +26,7 @@ from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import ConductorError
 from conductor_app.recordings import BUILT_IN
-from workers import briefing, crash, disk
+from workers import briefing, crash, disk, telemetry
 from workers.agents import network
 from workers.agents.base import AgentContext, AgentResult
 from workers.checks import JudgingCancelled
@@ -287,7 +287,8 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         if connector is not None:
             told = briefing.surroundings(process.conductor, claim, worktree)
             task = replace(task, context={**task.context, **told})
-        result = agent.perform_task(task, attempt.context)
+        with telemetry.agent(claim, connector, attempt.context):
+            result = agent.perform_task(task, attempt.context)
         attempt.held.until = math.inf
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
