@@ -9,7 +9,7 @@ from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow import Workflow
 from conductor_app.engine.start import Wanted
 from conductor_app.errors import InvalidInput, NotFound
-from conductor_app.recordings import BUILT_IN, last_recorded_phase
+from conductor_app.recordings import last_recorded_phase, root_of
 from conductor_app.settings import Settings
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
@@ -88,13 +88,20 @@ def choose(workflow: Workflow, order: Order, settings: Settings) -> Choice:
     inputs = workflow.parse_inputs(_written(order.inputs))
     workflow.require_fit(inputs)
     used = _connectors(workflow, order.connector, settings.default_connector)
-    recorded = last_recorded_phase(workflow, catalog.AGENTS, settings.recordings or BUILT_IN)
+    root = root_of(workflow.name, settings)
+    recorded = last_recorded_phase(workflow, catalog.AGENTS, root)
     target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)
     notes = [note, *_unreviewed(workflow, order.connector, settings)]
     last = workflow.phases[-1].number if target is None else target
     if order.replay_before > last:
         raise InvalidInput(
             f"This run has the phases 0 to {last}; it can't begin with phase {order.replay_before}."
+        )
+    if order.replay_before > (-1 if recorded is None else recorded) + 1:
+        has = f"up to phase {recorded}" if recorded is not None else "not at all"
+        raise InvalidInput(
+            f"Phases before {order.replay_before} can't be replayed: {workflow.name} is recorded "
+            f"{has}. Begin with an earlier phase; `conductor run --record` records what it does."
         )
     return Choice(inputs, target, " ".join(filter(None, notes)) or None)
 

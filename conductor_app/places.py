@@ -60,6 +60,11 @@ class Places:
         return self.home / "backups"
 
     @property
+    def recordings(self) -> Path:
+        """What `run --record` has recorded here; made with the first of it."""
+        return self.home / "recordings"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 

@@ -75,7 +75,26 @@ class ResultLine(_Line):
     contains: list[str] = []
 
 
-Line = Header | TurnLine | ResultLine
+class Criterion(_Line):
+    """What was thought of one criterion."""
+
+    criterion: str
+    met: bool
+    reason: str
+
+
+class ReviewLine(_Line):
+    """A verdict of a check of kind `rubric` on a tree; `reviews.jsonl` has nothing else."""
+
+    type: Literal["review"]
+    check: str
+    tree: str
+    model: str = "replay"
+    criteria: list[Criterion]
+    notes: str = ""
+
+
+Line = Header | TurnLine | ResultLine | ReviewLine
 _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="type")])
 
 

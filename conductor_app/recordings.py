@@ -17,12 +17,25 @@ from conductor_app.recording_lines import (
     Header,
     Line,
     ResultLine,
+    ReviewLine,
     TurnLine,
     read_lines,
 )
+from conductor_app.settings import Settings
 
 BUILT_IN = Path(__file__).parent / "workflows" / "recordings"
+# The verdicts of reviews, each on a tree, of all tasks of a workflow.
+REVIEWS = "reviews.jsonl"
 _FILE_NAME = re.compile(r"(?P<phase>\d+)-(?P<task>.+)\.(?P<attempt>[1-9]\d*)\.jsonl")
+
+
+def root_of(workflow: str, settings: Settings) -> Path:
+    """Where the recordings of a workflow lie: in the directory that the settings name, else in what
+    `run --record` has recorded here, else among those that come with Conductor."""
+    if settings.recordings is not None:
+        return settings.recordings
+    own = settings.places.recordings
+    return own if (own / workflow).is_dir() else BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,22 @@ def read_recording(file: Path) -> Recording:
             file, entries[-1][0], "the last turn does not call finish, so the end is missing"
         )
     return Recording(file, header, turns)
+
+
+def recorded_review(
+    workflow: str, check: str, tree: str, root: Path = BUILT_IN
+) -> ReviewLine | None:
+    """The last verdict on this tree; raises CorruptRecording."""
+    file = root / workflow / REVIEWS
+    if not file.is_file():
+        return None
+    found = None
+    for number, line in read_lines(file):
+        if not isinstance(line, ReviewLine):
+            raise CorruptRecording(file, number, "a line of type review is expected here")
+        if (line.check, line.tree) == (check, tree):
+            found = line
+    return found
 
 
 def _check_place(file: Path, header: Header) -> None:

@@ -24,9 +24,10 @@ from conductor_app.domain.workflow import AgentSpec, TaskSpec, given_checks, hea
 from conductor_app.engine import working_time
 from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
+from conductor_app.engine.generations import before
 from conductor_app.errors import ConductorError
-from conductor_app.recordings import BUILT_IN
-from workers import briefing, crash, disk, telemetry
+from conductor_app.recordings import root_of
+from workers import briefing, crash, disk
 from workers.agents import network
 from workers.agents.base import AgentContext, AgentResult
 from workers.checks import JudgingCancelled
@@ -287,8 +288,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         if connector is not None:
             told = briefing.surroundings(process.conductor, claim, worktree)
             task = replace(task, context={**task.context, **told})
-        with telemetry.agent(claim, connector, attempt.context):
-            result = agent.perform_task(task, attempt.context)
+        result = agent.perform_task(task, attempt.context)
         attempt.held.until = math.inf
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
@@ -304,8 +304,8 @@ def _open_connector(attempt: _Attempt, agent: AgentSpec) -> Connector | None:
         attempt.connector,
         workflow=claim.workflow.name,
         task=claim.task_key,
-        failures=claim.failures,
-        recordings=settings.recordings or BUILT_IN,
+        failures=claim.failures + before(claim.notes),
+        recordings=root_of(claim.workflow.name, settings),
         agent=agent,
         settings=settings,
         conversation=claim.task_id,

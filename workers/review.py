@@ -6,7 +6,7 @@ how that came about. Where no verdict is to be had, that says nothing about the 
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
@@ -18,7 +18,7 @@ from conductor_app.domain.workflow import AgentSpec, RubricCheck, given_checks, 
 from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import InvalidSettings
-from conductor_app.recordings import BUILT_IN
+from conductor_app.recordings import REVIEWS, recorded_review, root_of
 from conductor_app.store import tasks
 from conductor_app.views.connectors import REPLAY, reviewing
 from workers import opinion, prompts
@@ -32,7 +32,7 @@ from workers.git.difference import Difference, difference
 from workers.held import Held
 from workers.means import MeansAbsent
 from workers.metering import Meter
-from workers.opinion import Garbled, Opinion
+from workers.opinion import Finding, Garbled, Opinion
 from workers.paying import paid_turn
 from workers.workspace import Repository
 
@@ -59,17 +59,28 @@ class Reviewer:
         name = self._connector(agent)
         work = self._work(check)
         material = self._material(check, bench, work)
-        asked = _Asked(check.criteria, self._opening(agent, check, work, material))
         if name == REPLAY:
+            return _outcome(check, agent, self._recorded(check, bench), material)
+        asked = _Asked(check.criteria, self._opening(agent, check, work, material))
+        model = self._model(name, agent, check, work)
+        found = self._ask(asked, model, self._spender(agent, work))
+        bench.write_log(f"review {check.name}", asked.transcript())
+        return _outcome(check, agent, found, material)
+
+    def _recorded(self, check: RubricCheck, bench: Bench) -> "_Found":
+        workflow = self.claim.workflow.name
+        root = root_of(workflow, self.process.conductor.settings)
+        line = recorded_review(workflow, check.name, bench.tree, root)
+        if line is None or [each.criterion for each in line.criteria] != list(check.criteria):
             raise AttemptFailed(
-                FailureKind.RECORDING_MISSING,
-                f"The review {check.name!r} is not recorded.",
+                FailureKind.RECORDING_MISMATCH,
+                f"The review {check.name!r} of the tree {bench.tree[:12]} is not recorded in "
+                f"{root / workflow / REVIEWS}. Record the run again, or bring back what has "
+                "changed since.",
                 retryable=False,
             )
-        model = self._model(name, agent, check, work)
-        found = self._ask(asked, model, replace(self._spender(agent, work)))
-        bench.write_log(f"review {check.name}", asked.transcript())
-        return _outcome(check, agent, asked, found, material)
+        findings = (Finding(each.criterion, each.met, each.reason) for each in line.criteria)
+        return _Found(Opinion(tuple(findings), line.notes), line.model, REPLAY)
 
     def _connector(self, agent: AgentSpec) -> str:
         default = self.process.conductor.settings.default_connector
@@ -144,7 +155,7 @@ class Reviewer:
             workflow=self.claim.workflow.name,
             task=work[0].key if work else "",
             failures=0,
-            recordings=settings.recordings or BUILT_IN,
+            recordings=root_of(self.claim.workflow.name, settings),
             agent=agent,
             settings=settings,
             conversation=self.claim.job_id,
@@ -191,7 +202,8 @@ class Reviewer:
                     FailureKind.REFUSED, "Its model refuses to review this.", detail=turn.text
                 )
             try:
-                return _Found(opinion.read(turn, asked.criteria), turn, model.name, used)
+                said = opinion.read(turn, asked.criteria)
+                return _Found(said, turn.model, model.name, used, turn.request_id)
             except Garbled as garbled:
                 problem = str(garbled)
                 asked.go_on(turn, problem)
@@ -223,14 +235,13 @@ class _Asked:
 @dataclass(frozen=True)
 class _Found:
     opinion: Opinion
-    turn: Turn
+    model: str
     connector: str
-    usage: Usage
+    usage: Usage = field(default_factory=Usage)
+    request_id: str | None = None
 
 
-def _outcome(
-    check: RubricCheck, agent: AgentSpec, asked: _Asked, found: _Found, material: Difference
-) -> Outcome:
+def _outcome(check: RubricCheck, agent: AgentSpec, found: _Found, material: Difference) -> Outcome:
     said = found.opinion
     passed = said.score >= check.threshold
     met = f"{len(said.findings) - len(said.unmet)} of {len(said.findings)} criteria are met"
@@ -238,11 +249,11 @@ def _outcome(
     worst = f": {said.unmet[0].reason}" if said.unmet else ""
     return Outcome(
         passed,
-        f"{agent.title or agent.name} ({found.turn.model}): {met}{unseen}{worst}",
+        f"{agent.title or agent.name} ({found.model}): {met}{unseen}{worst}",
         {
             "agent": agent.name,
             "connector": found.connector,
-            "model": found.turn.model,
+            "model": found.model,
             "prompt": prompts.versions(prompts.role(agent.name), "review"),
             "criteria": [
                 {"criterion": each.criterion, "met": each.met, "reason": each.reason}
@@ -252,7 +263,7 @@ def _outcome(
             "score": round(said.score, 3),
             "threshold": check.threshold,
             "unseen": list(material.hidden),
-            "request_id": found.turn.request_id,
+            "request_id": found.request_id,
             "usage": {
                 "input_tokens": found.usage.input_tokens,
                 "output_tokens": found.usage.output_tokens,

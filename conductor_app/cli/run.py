@@ -20,6 +20,7 @@ from conductor_app.errors import InvalidInput
     metavar="PHASE",
     help="Replay the phases before this one from recordings, whatever the connector.",
 )
+@click.option("--record", is_flag=True, help="Keep what was done, to be replayed at no cost.")
 @click.option("--resume", is_flag=True, help="Go on with the newest unfinished execution.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option("--priority", help="low, normal, high, critical, or a number. [default: normal]")
@@ -28,6 +29,7 @@ def command_run(
     workflow: str | None,
     connector: str | None,
     start: int,
+    record: bool,
     resume: bool,
     inputs: tuple[str, ...],
     priority: str | None,
@@ -53,4 +55,5 @@ def command_run(
     warnings = [*settings.warnings(), run_project.warning_of(place)]
     for warning in filter(None, warnings):
         invocation.output.note(f"Warning: {warning}")
-    run_course.run(settings, invocation.output, order, None if place is None else str(place))
+    location = None if place is None else str(place)
+    run_course.run(settings, invocation.output, order, location, record=record)

@@ -23,10 +23,12 @@ from conductor_app.cli.run_watch import Watch
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState, PauseReason
 from conductor_app.errors import ConductorError, Refused
 from conductor_app.launch import Order
+from conductor_app.recordings import root_of
 from conductor_app.settings import Settings
 from conductor_app.stack.embedded import RunningStack
 from conductor_app.stack.supervisor_client import ProgramState
 from conductor_app.store.database import Database
+from conductor_app.transcribing import NothingToRecord, record
 from conductor_app.views import current
 from conductor_app.views.report import report
 
@@ -45,7 +47,14 @@ class Unfinished(Refused):
     code = "unfinished"
 
 
-def run(settings: Settings, output: Output, order: Order | None, location: str | None) -> None:
+def run(
+    settings: Settings,
+    output: Output,
+    order: Order | None,
+    location: str | None,
+    *,
+    record: bool = False,
+) -> None:
     """Run the order on the repository (None: a fresh one); no order means to resume.
 
     Raises Unfinished, Interrupted, RunUnderWay, and what stack and API raise.
@@ -54,7 +63,7 @@ def run(settings: Settings, output: Output, order: Order | None, location: str |
         stack = while_running.enter_context(running_stack(settings, output))
         database = while_running.enter_context(open_database(settings))
         api = Api(stack.url, settings.api_token(), patience=PATIENCE_SECONDS)
-        course = _Course(settings, output, stack, database, api)
+        course = _Course(settings, output, stack, database, api, record)
         begun = course.begin(order, location)
         try:
             course.announce(begun, resumed=order is None)
@@ -70,6 +79,7 @@ class _Course:
     stack: RunningStack
     database: Database
     api: Api
+    record: bool
 
     def begin(self, order: Order | None, location: str | None) -> Begun:
         if order is None:
@@ -98,10 +108,13 @@ class _Course:
         execution = follow(watch, self.output)
         with self.database.read() as tx:
             default = self.settings.default_connector
-            found = report(tx, execution.id, default, self.settings.recordings)
+            recorded_in = root_of(execution.workflow_name, self.settings)
+            found = report(tx, execution.id, default, recorded_in)
             told = {**found, "repository": execution.location}
         for line in report_lines(told, execution.location):
             self.output.say(line)
+        if self.record:
+            self.output.say(f"Recorded  {self._recorded(execution)}\n")
         if execution.status == ExecutionState.COMPLETED:
             self.output.result(told, "The run is complete.")
             return
@@ -111,6 +124,14 @@ class _Course:
             f"{way_on(execution)}",
             report=told,
         )
+
+    def _recorded(self, execution: Row[Any]) -> str:
+        root = self.settings.recordings or self.settings.places.recordings
+        try:
+            with self.database.read() as tx:
+                return str(record(tx, execution, self.settings.places.artifacts, root))
+        except NothingToRecord as nothing:
+            return nothing.message
 
     def _programs(self) -> Collection[ProgramState]:
         return self.stack.supervisor().states().values()

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from conductor_app.domain import retry
 from conductor_app.domain.outcome import Failed, Report, Succeeded, Usage
 from conductor_app.domain.states import AttemptState, JobState, TaskState
-from conductor_app.engine import requeue, working_time
+from conductor_app.engine import generations, requeue, working_time
 from conductor_app.engine.complete import Done, complete
 from conductor_app.engine.settle import settle
 from conductor_app.store import jobs, records, tasks, workflows
@@ -168,6 +168,8 @@ def noted(task: Row[Any], kind: str, message: str, detail: str) -> list[dict[str
         "kind": kind,
         "message": message,
         "detail": detail[-NOTE_LENGTH:],
+        # Of the notes only the last are kept, of this all.
+        "before": generations.before(task.notes),
     }
     return [*task.notes, note][-NOTES_KEPT:]
 

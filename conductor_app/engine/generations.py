@@ -32,6 +32,12 @@ def renew(
     return id_
 
 
+def before(notes: Sequence[dict[str, Any]]) -> int:
+    """How often the task was failed or sent back before this generation of it: with its own
+    failures that counts its recorded attempts."""
+    return max((note.get("before", 0) for note in notes), default=0)
+
+
 def replace(tx: Transaction, task: Row[Any], notes: Sequence[dict[str, Any]] = ()) -> str:
     """The new row alone, with its needs copied and not yet counted."""
     id_ = new_id()

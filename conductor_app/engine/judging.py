@@ -53,7 +53,7 @@ def _milestone(
         block_unproven(tx, execution, f"Milestone {row.name} fails its checks{_named(bad)}")
         return
     phases.move_milestone(tx, row, MilestoneState.PENDING, rounds=row.rounds + 1)
-    generations.renew(tx, execution, task, _notes(bad))
+    generations.renew(tx, execution, task, _notes(task, bad))
 
 
 def _phase(tx: Transaction, execution: Execution, phase_id: str, bad: Sequence[Judgement]) -> None:
@@ -70,7 +70,7 @@ def _phase(tx: Transaction, execution: Execution, phase_id: str, bad: Sequence[J
         block_unproven(tx, execution, f"Phase {row.number} fails its checks{_named(bad)}")
         return
     phases.move(tx, row, PhaseState.IN_PROGRESS, rounds=row.rounds + 1)
-    generations.renew(tx, execution, task, _notes(bad))
+    generations.renew(tx, execution, task, _notes(task, bad))
 
 
 def _rounds_allowed(tx: Transaction, execution: Execution, task: Row[Any]) -> int:
@@ -113,10 +113,13 @@ def _tell(
         )
 
 
-def _notes(bad: Sequence[Judgement]) -> list[dict[str, Any]]:
+def _notes(task: Row[Any], bad: Sequence[Judgement]) -> list[dict[str, Any]]:
+    """What the next generation is told; being sent back counts as one more failure."""
+    before = generations.before(task.notes) + task.failures + 1
     return [
         {
             "round": 1,
+            "before": before,
             "kind": "CHECK_FAILED",
             "message": f"{each.name}: {each.message}",
             "detail": str(each.evidence.get("log", "")),

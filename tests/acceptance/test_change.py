@@ -14,6 +14,8 @@ from conductor_app.views.units import usd
 from tests.fakes.model_server import Ask, Reply, Space, says
 
 CHECK = 'python3 -c "import greeting; assert greeting.GREETING"'
+# Has the shape of a key, and opens nothing.
+SECRET = "sk-ant-" + "0a1b2c3d" * 5
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
 
 
@@ -69,7 +71,7 @@ def attempts(model_server: Space, monkeypatch: pytest.MonkeyPatch) -> None:
         word = f"greeting {len(asked)}"
         if ask.turn == 1:
             call = ("write_file", {"path": "greeting.py", "content": f"GREETING = {word!r}\n"})
-            return says("I write it.", call)
+            return says(f"I write it, without {SECRET}.", call)
         return says("", ("finish", {"summary": f"It says {word}."}))
 
     monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.add("attempts", script=script))
@@ -108,6 +110,34 @@ def test_the_validator_sends_it_back_with_its_words(
     reviews = [each for each in day.server.requests if each.scenario == "verdict-fail-once"]
     assert "You have sent it back before" not in str(reviews[0].body)
     assert "You have sent it back before" in str(reviews[1].body)
+
+
+def test_what_was_recorded_is_replayed_without_a_model(
+    day: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what the Validator sent back; and no secret gets into the recording."""
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("verdict-fail-once"))
+    ran = day.change("--record", prompt="Say hello in Python.", check=CHECK)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    recorded = day.home / "recordings" / "change"
+    assert f"Recorded  phases 0 to 0, 2 attempts, 2 reviews in {recorded}" in ran.stdout
+    assert sorted(file.name for file in recorded.iterdir()) == [
+        "0-change.1.jsonl",
+        "0-change.2.jsonl",
+        "reviews.jsonl",
+    ]
+    said = (recorded / "0-change.1.jsonl").read_text()
+    assert "I write it, without [masked]." in said
+    assert SECRET not in said
+    before = day.branch
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    asked = len(day.server.requests)
+    again = day.change("--connector", "replay", prompt="As recorded.", check=CHECK)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(day.server.requests) == asked
+    [branch] = set(day.branch.split()) - {before}
+    assert day.git("rev-parse", f"{branch}^{{tree}}") == day.git("rev-parse", f"{before}^{{tree}}")
+    assert "Cost      0.00 USD (replay)" in again.stdout
 
 
 def test_the_third_no_is_the_last(
