@@ -1,0 +1,86 @@
+"""`conductor run change` by programs: checked, committed and billed like the work of a model."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conductor_app.stack import embedded
+from conductor_app.views.units import usd
+from tests.acceptance.test_change import CHECK, IDENTITY, Day
+from tests.conftest import missing
+from tests.fakes import programs
+from tests.fakes.model_server import Space, says
+
+KEY = "sk-of-the-tests-0123456789abcdef"
+WRITE = ("write_file", {"path": "greeting.py", "content": 'GREETING = "hello"\n'})
+
+
+@pytest.fixture
+def day(
+    home: Path, tmp_path: Path, model_server: Space, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Day]:
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, KEY)
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.url("change"))
+    monkeypatch.setenv("CONDUCTOR_CODEX_BASE_URL", model_server.url("change") + "/v1")
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", model_server.url("verdict-pass"))
+    day = Day(home, tmp_path / "work", model_server)
+    day.repository.mkdir()
+    day.git("init", "--quiet")
+    day.git(*IDENTITY, "commit", "--quiet", "--allow-empty", "-m", "Start")
+    yield day
+    embedded.stop(home)
+
+
+def is_done(day: Day, ran: subprocess.CompletedProcess[str]) -> None:
+    """The commit is there, the bill is the provider's to the last nano-USD, no key is anywhere."""
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert day.git("show", f"{day.branch}:greeting.py") == 'GREETING = "hello"'
+    assert "Reviewed: 1 check passed" in ran.stdout
+    assert f"Cost      {usd(day.server.ledger.cost_nano_usd)} USD" in ran.stdout
+    kept = [each for each in (day.home / "artifacts").rglob("*") if each.is_file()]
+    assert kept
+    for path in kept:
+        assert KEY not in path.read_text(errors="replace"), path
+
+
+@pytest.mark.parametrize("program", ["claude-code", "codex"])
+def test_by_the_programs_themselves(
+    day: Day, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = {"claude-code": "claude", "codex": "codex"}[program]
+    if shutil.which(word) is None:
+        missing(f"{program.upper()} NOT TRIED: {word} is not on PATH")
+    monkeypatch.setenv("CONDUCTOR_COMMAND_PROGRAM", program)
+    ran = day.change("--connector", "command", prompt="Say hello in Python.", check=CHECK)
+    is_done(day, ran)
+    assert f"command is {program}: each call of its model is reserved" in ran.stdout
+
+
+def test_by_an_agent_of_the_protocol(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = day.server.add("edits", says("I write.", WRITE), says("It says hello."))
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", url)
+    programs.acp_agent(day.home)
+    is_done(day, day.change("--connector", "acp", prompt="Say hello.", check=CHECK))
+
+
+def test_a_soft_cap_is_marked_wherever_it_costs(day: Day) -> None:
+    script = """echo 'GREETING = "hello"' > greeting.py; echo done"""
+    programs.shell(day.home, script)
+    ran = day.change("--connector", "command", prompt="Say hello.", check=CHECK)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "command is stand-in: soft cap, it spends without asking" in ran.stdout
+    told = day.conductor("budget", "usage", "--by", "connector")
+    assert "1 run of programs that do not say what they used" in told.stdout, told.stderr
+
+
+def test_a_program_that_is_not_there_is_asked_for(day: Day) -> None:
+    programs.choose(day.home, "command", ["no-such-agent", "{prompt}"])
+    ran = day.change("--connector", "command", prompt="Say hello.", check=CHECK)
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert "so nothing is started. Install it." in ran.stderr
