@@ -205,6 +205,10 @@ def test_a_hundred_at_the_last_per_cent(engine: Engine, worst: int) -> None:
                 return
             if answer.wait:
                 continue
+            account = answer.account
+            if account.reserved.tokens or asked <= 10_000 - account.spent.tokens:
+                wrong.append(f"{asked} were refused for good, and others will give back: {account}")
+                return
             if not answer.left.tokens:
                 wrong.append("refused, and others had left something")
                 return
