@@ -195,6 +195,31 @@ def test_an_allowed_host_opens_that_host_only(cwd: Path) -> None:
     assert codes == [0, 1]
 
 
+def test_every_host_is_every_one_but_this_machine(cwd: Path) -> None:
+    """Whatever is said for loopback; and who may reach the gateway besides may reach that."""
+    try:
+        sandbox = Sandbox.detect(Level.SANDLOCK)
+    except SandboxUnavailable as why:
+        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
+    code = """
+        import socket, sys
+        for host in ("127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::ffff:127.0.0.1", *sys.argv[2:]):
+            try:
+                socket.create_connection((host, int(sys.argv[1])), 5)
+                print("reached", host)
+            except OSError:
+                pass
+    """
+    address = _own_address()
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        port = server.getsockname()[1]
+        argv = python(code, port, *([address] if address else []))
+        expected = f"reached {address}\n" if address else ""
+        assert sandbox.run(argv, cwd=cwd, hosts=["*"]).output == expected
+        found = sandbox.run(argv, cwd=cwd, hosts=["*"], gateway=(port, cwd / "socket")).output
+    assert found.splitlines()[0] == "reached 127.0.0.1"
+
+
 def _own_address() -> str | None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

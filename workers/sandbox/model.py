@@ -79,8 +79,9 @@ class Order:
     limits: Limits
     tool: str
     grace: float = 5.0
-    # `host:port`, the only ones that may be reached.
+    # `host:port`, the only ones that may be reached; or all but this machine.
     hosts: tuple[str, ...] = ()
+    elsewhere: bool = False
     # A port of 127.0.0.1 that may be reached but not listened on, and the socket behind it.
     gateway: tuple[int, str] | None = None
     # Standard error comes by a pipe of its own; standard input is a pipe to the worker.

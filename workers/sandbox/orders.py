@@ -23,9 +23,10 @@ class Access(TypedDict, total=False):
     """What a command gets besides its working directory; all of it optional.
 
     `env` is added to the clean environment. `readable` and `writable` are files or directories.
-    `network` opens all of it, `hosts` those (`name` or `name:port`) and no others, `loopback_port`
-    one port of 127.0.0.1, to listen on and to reach, `gateway` one to reach only, with the Unix
-    socket where the same server listens.
+    `network` opens all of it, `hosts` those (`name` or `name:port`) and no others, or with `*` all
+    but this machine where the level can tell; `loopback_port` opens one port of 127.0.0.1, to
+    listen on and to reach, `gateway` one to reach only, with the Unix socket where the same server
+    listens.
     """
 
     env: Mapping[str, str]
@@ -48,9 +49,11 @@ def order(
     cwd = cwd.resolve()
     gateway = access.get("gateway")
     wanted = access.get("hosts", ())
-    anywhere = access.get("network", False) or hosts.EVERYWHERE in wanted
-    if wanted and not anywhere and level == Level.BUBBLEWRAP:
+    everywhere = hosts.EVERYWHERE in wanted
+    if wanted and not everywhere and level == Level.BUBBLEWRAP:
         raise SandboxUnavailable(NO_SINGLE_HOSTS)
+    # Namespaces have all of the machine's network or none of it.
+    anywhere = access.get("network", False) or (everywhere and level == Level.BUBBLEWRAP)
     private = Path(tempfile.gettempdir()).resolve() / f"conductor-{uuid4().hex}"
     variables = environment(private, access.get("env", {}))
     return Order(
@@ -66,7 +69,8 @@ def order(
         seconds=limits.seconds,
         limits=limits,
         tool=tool(level),
-        hosts=() if anywhere else hosts.endpoints(wanted),
+        hosts=() if everywhere else hosts.endpoints(wanted),
+        elsewhere=everywhere,
         gateway=(gateway[0], str(gateway[1].resolve())) if gateway else None,
     )
 

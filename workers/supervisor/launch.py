@@ -13,6 +13,15 @@ PR_CAPBSET_DROP = 24
 CAPABILITY_VERSION_3 = 0x20080522
 TMP_BYTES = str(256 << 20)
 BARE_PYTHON = (sys.executable, "-I", "-S")
+# Every address but those of loopback, of no network and of the link; the last two are IPv6's.
+ELSEWHERE = (
+    *("1.0.0.0/8", "2.0.0.0/7", "4.0.0.0/6", "8.0.0.0/5", "16.0.0.0/4", "32.0.0.0/3"),
+    *("64.0.0.0/3", "96.0.0.0/4", "112.0.0.0/5", "120.0.0.0/6", "124.0.0.0/7", "126.0.0.0/8"),
+    *("128.0.0.0/3", "160.0.0.0/5", "168.0.0.0/8", "169.0.0.0/9", "169.128.0.0/10"),
+    *("169.192.0.0/11", "169.224.0.0/12", "169.240.0.0/13", "169.248.0.0/14", "169.252.0.0/15"),
+    *("169.255.0.0/16", "170.0.0.0/7", "172.0.0.0/6", "176.0.0.0/4", "192.0.0.0/2"),
+    *("[2000::/3]", "[fc00::/7]"),
+)
 RELAY = os.path.join(os.path.dirname(__file__), "relay.py")
 
 
@@ -88,6 +97,8 @@ def _sandlock_policy(order: Order) -> dict[str, Any]:
     if order["network"]:
         return policy | {"net_allow": ["*:*", "udp://*:*"], "net_allow_bind": ["*"]}
     allowed = [f"tcp://{host}" for host in order["hosts"]]
+    if order["elsewhere"]:
+        allowed += [f"{kind}://{network}:*" for network in ELSEWHERE for kind in ("tcp", "udp")]
     if (port := order["loopback_port"]) is not None:
         allowed += [f"tcp://127.0.0.1:{port}", f"tcp://[::1]:{port}"]
         policy["net_allow_bind"] = [port]
