@@ -171,7 +171,10 @@ RINGS = {
     ),
 }
 # Besides the standard library.
-DOMAIN_MAY_USE = {"conductor_app/domain/workflow*": ("pydantic",)}
+DOMAIN_MAY_USE = {
+    "conductor_app/domain/workflow*": ("pydantic",),
+    "conductor_app/domain/mcp": ("pydantic",),
+}
 
 
 @cache

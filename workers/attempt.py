@@ -27,7 +27,7 @@ from conductor_app.engine.claim import Claim
 from conductor_app.engine.generations import before
 from conductor_app.errors import ConductorError
 from conductor_app.recordings import root_of
-from workers import briefing, crash, disk
+from workers import briefing, crash, disk, telemetry
 from workers.agents import network
 from workers.agents.base import AgentContext, AgentResult
 from workers.checks import JudgingCancelled
@@ -39,6 +39,7 @@ from workers.failures import AttemptFailed, FailureKind
 from workers.git.errors import SecretsFound, UnfitNames
 from workers.git.names import attempt_ref
 from workers.held import Held
+from workers.mcp.offers import offers_of
 from workers.metering import Meter
 from workers.resumption import INTERRUPTED, Start, goes_on
 from workers.sandbox import SandboxUnavailable
@@ -279,6 +280,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
             desk=TaskDesk(process.conductor, claim),
             earlier=earlier,
             header=start.header(connector.name if connector else FUNCTION),
+            mcp=offers_of(process.conductor, claim),
         )
         attempt.held.until = attempt.context.deadline + GRACE
         if claim.working_left is not None:
@@ -288,7 +290,8 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         if connector is not None:
             told = briefing.surroundings(process.conductor, claim, worktree)
             task = replace(task, context={**task.context, **told})
-        result = agent.perform_task(task, attempt.context)
+        with telemetry.agent(claim, connector, attempt.context):
+            result = agent.perform_task(task, attempt.context)
         attempt.held.until = math.inf
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage

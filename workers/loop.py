@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conductor_app.domain.outcome import Question
 from workers import crash
@@ -11,6 +11,7 @@ from workers.compaction import AFTERWARDS, FULL, size
 from workers.connectors.base import Message, Model, ToolCall, ToolResult, Turn
 from workers.conversation import Conversation, Earlier, Exchange
 from workers.failures import AttemptFailed, FailureKind
+from workers.mcp import servers
 from workers.narration import call_line, one_line, turn_line
 from workers.paying import paid_turn
 from workers.stuck import Watch
@@ -42,6 +43,31 @@ def run_loop(
     Goes on with what the context has of an earlier attempt. Raises AttemptFailed unless it
     finishes, and Suspend where it has to wait.
     """
+    place = _workplace(context)
+    earlier = context.earlier
+    with servers.running(context.mcp, place) as mcp:
+        if earlier is not None:
+            remarks = [earlier.remark, *mcp.remarks]
+            context.earlier = replace(earlier, remark="\n\n".join(filter(None, remarks)))
+        return _told(task, context, _remarked(opening, mcp.remarks), limits, Toolbox(place, mcp))
+
+
+def _remarked(opening: Sequence[Message], remarks: Sequence[str]) -> list[Message]:
+    """With what an agent has to know of the tools that are missing."""
+    if not remarks:
+        return list(opening)
+    *others, last = opening
+    return [*others, replace(last, text="\n\n".join([last.text, *remarks]))]
+
+
+def _told(
+    task: AgentTask,
+    context: AgentContext,
+    opening: Sequence[Message],
+    limits: LoopLimits,
+    toolbox: Toolbox,
+) -> AgentResult:
+    """The loop with its transcript, from its first line to its last."""
     header = {"task": task.key, "attempt": task.failures + 1, "workflow": task.workflow}
     earlier = context.earlier
     transcript = Transcript(
@@ -50,7 +76,7 @@ def run_loop(
     if earlier is None:
         transcript.opening(opening)
     try:
-        result = _Loop(task, context, transcript, opening, limits).run()
+        result = _Loop(task, context, transcript, opening, limits, toolbox).run()
     except AttemptFailed as failure:
         transcript.end(failure.kind, failure.message)
         context.log(one_line(f"stopped: {failure.message}"))
@@ -74,6 +100,7 @@ class _Loop:
         transcript: Transcript,
         opening: Sequence[Message],
         limits: LoopLimits,
+        toolbox: Toolbox,
     ) -> None:
         self._task = task
         self._context = context
@@ -82,7 +109,7 @@ class _Loop:
         self._earlier = context.earlier
         self._conversation = self._earlier.conversation if self._earlier else Conversation(opening)
         self._model = _model(task, context)
-        self._toolbox = Toolbox(_workplace(context))
+        self._toolbox = toolbox
         self._watch = Watch(limits.idle_turns)
         self._before = len(self._earlier.exchanges) if self._earlier else 0
         self._cut = False

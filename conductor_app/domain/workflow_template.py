@@ -110,6 +110,8 @@ class AgentSpec(Model):
     concurrency: Concurrency | None = None
     # Hosts (`name` or `name:port`) that its commands may reach; none by itself.
     network: tuple[Text, ...] = ()
+    # MCP servers of the project's settings (`docs`), or single tools of them (`docs/search`).
+    mcp: tuple[Text, ...] = ()
     function: Text | None = None
 
     def seconds(self, phase: int) -> float:

@@ -1,10 +1,12 @@
 """What people ask of projects: take one on, find the one that they mean, change it, archive it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
 
+from conductor_app.domain import mcp
 from conductor_app.domain.location import is_url, name_of
 from conductor_app.domain.spelling import closest
 from conductor_app.engine.budget_opening import caps_of_project
@@ -27,7 +29,7 @@ def create(
     Raises Refused when it is a project already, or the name is taken.
     """
     place = settled_location(location)
-    caps_of_project(settings or {})
+    _check(settings or {})
     projects.lock_all(tx)
     known = projects.at(tx, place)
     if known is not None:
@@ -96,11 +98,17 @@ def update(
         _refuse_taken(tx, name)
         changes["name"] = name
     if settings is not None:
-        caps_of_project(settings)
+        _check(settings)
         changes["settings"] = settings
     if changes:
         projects.change(tx, project_id, **changes)
     return projects.get(tx, project_id)
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for those of which Conductor knows what they mean."""
+    caps_of_project(settings)
+    mcp.servers_of(settings)
 
 
 def archive(tx: Transaction, project_id: str) -> Row[Any]:

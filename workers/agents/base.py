@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conductor_app.domain.mcp import Offers
 from workers.connectors.base import Connector, Usage
 from workers.conversation import Earlier
 from workers.environment import Environment
@@ -74,6 +75,8 @@ class AgentContext:
     # What its commands may reach of the network.
     hosts: Sequence[str] = ()
     desk: Desk | None = None
+    # The MCP servers whose tools it may use.
+    mcp: Offers = Offers()
     # How far an earlier attempt came that this one goes on with, and what its own transcript says
     # of it in the first line.
     earlier: Earlier | None = None

@@ -13,6 +13,7 @@ from conductor_app.tool_specs import TOOLS, ToolSpec
 from workers import disk, telemetry
 from workers.connectors.base import ToolCall, ToolResult
 from workers.failures import AttemptFailed, FailureKind
+from workers.mcp.servers import NONE, McpTools
 from workers.sandbox import SandboxUnavailable
 from workers.tools.arguments import problems, usage
 from workers.tools.output import cut, file_name
@@ -29,15 +30,17 @@ Numbered = tuple[int, ToolCall]
 class Toolbox:
     """The tools that one attempt may use."""
 
-    def __init__(self, place: Workplace) -> None:
+    def __init__(self, place: Workplace, mcp: McpTools = NONE) -> None:
         self._place = place
+        self._mcp = mcp
         self._performed = 0
-        self.specs: tuple[ToolSpec, ...] = tuple(
+        own = (
             spec
             for spec in TOOLS.values()
             if (place.worktree is not None or not spec.needs_files)
             and (place.desk is not None or not spec.needs_desk)
         )
+        self.specs: tuple[ToolSpec, ...] = (*own, *mcp.specs)
         self._offered = {spec.name: spec for spec in self.specs}
 
     def skip(self, calls: int) -> None:
@@ -148,7 +151,8 @@ class Toolbox:
             raise ToolFault(
                 f"There is no tool {call.name!r}; there are {', '.join(self._offered)}."
             )
-        if wrong := problems(spec, call.arguments):
+        # The schemas of others may say anything: their server judges the arguments.
+        if call.name not in self._mcp and (wrong := problems(spec, call.arguments)):
             raise ToolFault(f"Not done: {'; '.join(wrong)}. {spec.name} takes {usage(spec)}.")
         if self._place.cancelled():
             raise ToolFault("Not done: the task was cancelled.")
@@ -158,4 +162,6 @@ class Toolbox:
             return Answer("Finished; Conductor checks the work now.")
         if call.name == ASK:
             raise ToolFault("Not asked: one question at a time; ask again after the answer.")
+        if call.name in self._mcp:
+            return self._mcp.call(call.name, call.arguments)
         return PERFORMERS[call.name](call.arguments, self._place)
