@@ -147,7 +147,7 @@ _CLAUDE_ACP = Program(
     install="npm install -g @agentclientprotocol/claude-agent-acp",
     protocol="messages",
     upstream="claude",
-    env=MappingProxyType(_CLAUDE_ENV),
+    env=MappingProxyType({**_CLAUDE_ENV, "ANTHROPIC_MODEL": "{model}"}),
 )
 _GEMINI_ACP = Program(
     name="gemini-acp",
