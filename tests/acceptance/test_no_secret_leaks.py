@@ -53,8 +53,12 @@ def leaky(file: Path) -> dict[str, list[Reply]]:
     return {
         "first": [
             says(f"I know {all_of_them}", tells, thinking=f"{KEY} is secret"),
-            says("", ("remember", {"category": "other", "lesson": f"Use {KEY}", "action": SHAPE})),
-            says("", ("report_signal", {"type": "defect", "title": PASSWORD, "detail": TOKEN})),
+            says(
+                "", ("remember", {"category": "pattern", "lesson": f"Use {KEY}", "action": SHAPE})
+            ),
+            says(
+                "", ("report_signal", {"type": "quality_issue", "title": PASSWORD, "detail": TOKEN})
+            ),
             says("", ("write_file", {"path": "leak.txt", "content": f"{KEY}\n{PASSWORD}\n"})),
             says("", ("finish", {"summary": f"It holds {all_of_them}."})),
         ],
