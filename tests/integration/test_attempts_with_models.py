@@ -1,0 +1,140 @@
+"""Attempts of a worker with a model at the model server: what makes them stop, and go on again."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, select
+
+from conductor_app.domain.budget import Scope
+from conductor_app.domain.budget_names import Name
+from conductor_app.engine import projects, task_control
+from conductor_app.engine.budget_control import raise_caps
+from conductor_app.store import tables
+from tests.fakes.model_server import Ask, Reply, Space, rate_limited, says
+from tests.integration.test_mcp_tools import settings
+from tests.integration.test_work_in_process import Stage
+
+TEMPLATE = """
+  worker: {title: Works, connector: claude, mcp: [small/add]}
+phases:
+  - number: 0
+    name: Only
+    tasks:
+      - {key: work, title: Work, agent: worker, needs: [], retry: {max: 1, base: 0}}
+"""
+WRITE = says("I write.", ("write_file", {"path": "one.txt", "content": "1"}))
+LOOK = says("I look.", ("run_command", {"command": "cat one.txt"}))
+FINISH = says("", ("finish", {"summary": "done"}))
+
+
+@pytest.fixture
+def stage(
+    home: Path, model_server: Space, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Stage]]:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-0123456789")
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.url("played"))
+    made = []
+
+    def make(**chosen: Any) -> Stage:
+        made.append(Stage(home, **chosen))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.process.close()
+
+
+def attempts(at: Stage) -> list[Row[Any]]:
+    with at.conductor.read() as tx:
+        return list(tx.all(select(tables.attempts).order_by(tables.attempts.c.number)))
+
+
+def execution(at: Stage) -> Row[Any]:
+    with at.conductor.read() as tx:
+        (row,) = tx.all(select(tables.executions))
+    return row
+
+
+def test_the_tools_of_the_projects_servers_are_called(
+    stage: Callable[..., Stage], model_server: Space
+) -> None:
+    heard: list[Ask] = []
+
+    def script(ask: Ask) -> Reply:
+        heard.append(ask)
+        return (says("", ("mcp__small__add", {"a": 40, "b": 2})), FINISH)[ask.turn - 1]
+
+    model_server.add("played", script=script)
+    at = stage()
+    with at.conductor.transaction() as tx:
+        project = projects.find_or_create(tx, str(at.repository))
+        projects.update(tx, project.id, None, settings())
+    at.run(TEMPLATE)
+    assert [row.status for row in attempts(at)] == ["succeeded"]
+    assert "mcp__small__add" in heard[0].tools and "mcp__small__note" not in heard[0].tools
+    assert heard[1].results[0].text == "42"
+
+
+def test_money_that_is_used_up_pauses_and_the_rest_is_done_when_there_is_more(
+    stage: Callable[..., Stage], model_server: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that was paid for is paid for twice."""
+    model_server.add("played", WRITE, LOOK, FINISH)
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_MAX_OUTPUT_TOKENS", "2000")
+    # Enough for the worst case of one turn, and not of a second one.
+    at = stage()
+    one = at.run(TEMPLATE.replace("phases:", "budget: {tokens: 12000}\nphases:"))
+    stopped = len(attempts(at))
+    assert (execution(at).status, execution(at).reason) == ("paused", "budget_exhausted")
+    done = len(model_server.ledger)
+    assert 0 < done < 3
+    with at.conductor.transaction() as tx:
+        name, more = Name(Scope.EXECUTION, one), {"tokens": 1_000_000}
+        assert raise_caps(tx, name, at.conductor.daily, more, "It is worth it").going_on == (one,)
+    at.work()
+    assert execution(at).status == "completed"
+    assert [row.status for row in attempts(at)[stopped:]] == ["succeeded"]
+    assert len(model_server.ledger) == 3
+    assert sum(row.turns for row in attempts(at)) == 3
+
+
+def test_a_limit_of_the_provider_is_waited_for_and_costs_no_turn(
+    stage: Callable[..., Stage], model_server: Space
+) -> None:
+    model_server.add("played", WRITE, LOOK, FINISH)
+    model_server.fail("played", rate_limited(0), 2)
+    at = stage()
+    at.run(TEMPLATE)
+    assert [row.status for row in attempts(at)] == ["suspended", "succeeded"]
+    assert [row.turns for row in attempts(at)] == [1, 2]
+    assert attempts(at)[0].error_kind == "API_LIMIT"
+    assert len(model_server.ledger) == 3
+
+
+@pytest.mark.parametrize("how", ["cancelled", "lost"])
+def test_a_model_that_is_still_talking_is_not_waited_for(
+    stage: Callable[..., Stage],
+    model_server: Space,
+    wait_until: Callable[..., None],
+    how: str,
+) -> None:
+    """Cancelled, or its job taken over by another worker: the call is dropped, nothing reported."""
+    model_server.add("played", WRITE)
+    model_server.fail("played", "stall")
+    at = stage(heartbeat_seconds=0.05)
+    one = at.begin(TEMPLATE)
+    with ThreadPoolExecutor(1) as worker:
+        working = worker.submit(at.work)
+        wait_until(lambda: model_server.requests, what="the model is asked")
+        with at.conductor.transaction() as tx:
+            if how == "cancelled":
+                task_control.cancel(tx, one, "0/work")
+            else:
+                moved = tables.jobs.update().where(tables.jobs.c.status == "active")
+                tx.run(moved.values(fence=tables.jobs.c.fence + 1))
+        working.result(20)
+    (row,) = attempts(at)
+    assert row.status == ("cancelled" if how == "cancelled" else "active")
