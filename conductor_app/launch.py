@@ -128,7 +128,7 @@ def label_of(connectors: str) -> str:
     names = set(connectors.split(", "))
     if costs(connectors):
         return f"{connectors}: live models, which cost money"
-    recorded = "recorded turns, written by people; " if REPLAY in names else ""
+    recorded = "recorded turns; " if REPLAY in names else ""
     functions = "agents that are Python functions; " if catalog.FUNCTION in names else ""
     return f"{connectors}: {recorded}{functions}no model is called, nothing is spent"
 

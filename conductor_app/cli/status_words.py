@@ -46,4 +46,4 @@ def _beyond_the_document(status: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _connector(name: str) -> str:
-    return f"{name} (recorded turns, written by people)" if name == "replay" else name
+    return f"{name} (recorded turns)" if name == "replay" else name

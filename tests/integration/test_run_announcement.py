@@ -28,7 +28,7 @@ def told(engine: Engine, connectors: str = "replay", *, resumed: bool = False) -
 def test_workflow_connector_and_repository(engine: Engine) -> None:
     first, connector, repository = told(engine)
     assert first == f"Workflow {FLOW.name}: {FLOW.title}, up to phase 0 (Phase 0)"
-    assert connector.startswith("Connector replay: recorded turns, written by people")
+    assert connector.startswith("Connector replay: recorded turns")
     assert "nothing is spent" in connector
     assert repository.startswith("Repository /nowhere/demo, branch conductor/")
 

@@ -89,7 +89,7 @@ def test_status_says_what_the_document_leaves_out() -> None:
     beyond = "\n".join(status_lines(STATUS)).removeprefix(EXAMPLE)
     assert "Execution: 01K is running" in beyond
     assert "67.5%" in beyond
-    assert "Connector: replay (recorded turns, written by people)" in beyond
+    assert "Connector: replay (recorded turns)" in beyond
     assert "Budget: 12,345 of 250,000 tokens (4,000 reserved), 0.0123 USD\n" in beyond
 
 
