@@ -24,6 +24,8 @@ SENTENCES = {
     "message_refused": "A message that is no task was refused: {error}",
     "job_failed": "{kind} {name} failed: {error}",
     "usage_unknown": "What attempt {attempt} used could not be written: {error}",
+    "usage_impossible": "{model} reports {tokens} tokens, more than its call can have used: it "
+    "is counted as its worst case",
     "desk_unreachable": "{name}: the database does not answer its agent's question: {error}",
     "not_resumed": "{name} starts over, what its last attempt left can't be read: {error}",
     "attempt_ended": "{name}: {outcome}",

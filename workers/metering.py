@@ -19,6 +19,7 @@ from conductor_app.errors import Unreachable
 from conductor_app.prices import Prices, Tokens, date_of
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.database import Transaction
+from workers import crash
 from workers.connectors.base import Usage
 from workers.failures import AttemptFailed, FailureKind
 
@@ -45,6 +46,7 @@ class Call:
 
     def settle(self, usage: Usage, request_id: str | None = None) -> Usage:
         """Book what it took; the usage with its price, in `cost_nano_usd`."""
+        crash.point("meter.before_settle")
         self.open = False
         return self._meter.book(self._spender, self._reserved, self._terms, usage, request_id)
 
@@ -135,6 +137,7 @@ class Meter:
             raise _exhausted(
                 reserved, Amount(terms.input + terms.output, terms.worst or 0), spender
             )
+        crash.point("meter.after_reserve")
         call = Call(self, spender, reserved, terms)
         try:
             yield call
@@ -180,8 +183,17 @@ class Meter:
         usage: Usage,
         request_id: str | None,
     ) -> Usage:
-        """Settle a call at what it reports; a price that can't be told is the worst case's."""
+        """Settle a call at what it reports; a price that can't be told is the worst case's.
+
+        So is a report that can't be: no call takes more than its request has bytes and its limit
+        lets through.
+        """
         own = terms.of(usage)
+        if usage.tokens > reserved.worst.tokens or (own or 0) > reserved.worst.nano_usd:
+            logs.warning("usage_impossible", model=spender.model, tokens=usage.tokens)
+            self._assume_the_worst(reserved)
+            worst = Usage(terms.input, terms.output)
+            return replace(worst, cost_nano_usd=reserved.worst.nano_usd)
         if own is None and terms.worst is not None:
             own = reserved.worst.nano_usd
         used = _used(usage, own, Basis.REPORTED, terms.at, request_id)

@@ -7,12 +7,14 @@ there: `<task>.begun/` has a file for every attempt that began, named by its wor
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from conductor_app.tool_specs import ToolSpec
 from tests.fakes.scripted_connector import ScriptedConnector, says
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
-from workers.connectors.base import Usage
+from workers.connectors.base import Message, Usage
+from workers.connectors.live import Bound
 from workers.failures import AttemptFailed, FailureKind
 from workers.loop import LoopLimits, run_loop
 from workers.prompt import opening
@@ -125,13 +127,24 @@ class Thinks(BaseAgent):
         return AgentResult("impossible")
 
 
+class PaidConnector(ScriptedConnector):
+    """One whose turns cost money, as those of a live model do."""
+
+    provider = "anthropic"
+    model = "claude-haiku-4-5"
+    max_output_tokens = 1_000
+
+    def bound(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Bound:
+        return Bound(1_000, self.max_output_tokens)
+
+
 class Talks(BaseAgent):
-    """Writes its file as a model would: by turns and tools."""
+    """Writes its file as a model would: by turns and tools, which it pays for."""
 
     def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
         _tell_begun(task)
         file = {"path": f"{slug(task)}.txt", "content": f"{task.key}\n{task.id}\n"}
-        context.connector = ScriptedConnector(
+        context.connector = PaidConnector(
             [says("I write.", ("write_file", file)), says("done", ("finish", {"summary": "done"}))]
         )
         return run_loop(task, context, opening(task, "talks", []), LoopLimits())

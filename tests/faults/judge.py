@@ -18,13 +18,16 @@ from sqlalchemy import Row, select
 from conductor_app.domain.states import TABLES
 from conductor_app.store.tables import (
     attempts,
+    budgets,
     events,
     executions,
     jobs,
     milestones,
     phases,
+    reservations,
     task_needs,
     tasks,
+    usage,
 )
 from tests.fakes import secrecy
 from tests.faults.cluster import Cluster
@@ -59,6 +62,9 @@ class Evidence:
     statuses: dict[str, dict[str, str]]
     branch: list[BranchCommit]
     secret: bytes
+    budget: Row[Any] | None
+    calls: Sequence[Row[Any]]
+    reserved: Sequence[Row[Any]]
     faults: list[str] = field(default_factory=list)
 
     def must(self, holds: object, fault: str) -> None:
@@ -76,6 +82,7 @@ def judge(cluster: Cluster, execution_id: str) -> Evidence:
         _only_allowed_moves,
         _needs_before_tasks,
         _one_commit_a_task,
+        _the_books_balance,
     ):
         rule(found)
     found.faults += _secrets_told(cluster)
@@ -146,6 +153,9 @@ def _read(cluster: Cluster, execution_id: str) -> Evidence:
             statuses,
             branch_of(cluster.repository, execution) if execution.uses_git else [],
             cluster.settings.signing_key(),
+            tx.first(select(budgets).where(budgets.c.id == stream)),
+            of(usage, usage.c.id),
+            of(reservations, reservations.c.id),
         )
 
 
@@ -264,6 +274,26 @@ def _one_commit_a_task(found: Evidence) -> None:
             continue
         commits = by_task.get(task.id, [])
         found.must(commits == [task.commit], f"I8: {task.key}: {task.commit} against {commits}")
+
+
+def _the_books_balance(found: Evidence) -> None:
+    """I3: every call is paid for once, the lost ones whole, and nothing stays reserved."""
+    paid = Counter(row.reservation_id for row in found.calls)
+    done = {row.id for row in found.attempts if row.status == "succeeded"}
+    for call in found.reserved:
+        found.must(call.status == "settled", f"I3: call {call.id} stays reserved")
+        found.must(paid[call.id] == 1, f"I3: call {call.id} is paid {paid[call.id]} times")
+    for row in found.calls:
+        sure = row.basis == "reported" or row.attempt_id not in done
+        found.must(sure, f"I3: {row.attempt_id} succeeded, and what its call took is {row.basis}")
+    if found.budget is None:
+        return
+    for unit in ("tokens", "nano_usd"):
+        total = sum(getattr(row, unit) for row in found.calls)
+        spent = getattr(found.budget, f"{unit}_spent")
+        found.must(spent == total, f"I3: {spent} {unit} are spent, the calls say {total}")
+        held = getattr(found.budget, f"{unit}_reserved")
+        found.must(held == 0, f"I3: {held} {unit} stay reserved")
 
 
 def _moves(told: Sequence[Row[Any]]) -> Iterator[tuple[int, str, str, str | None, str]]:

@@ -98,7 +98,7 @@ def test_what_no_waiting_covers_says_the_way_out(engine: Engine, home: Path) -> 
     meter = metered(engine, home)
     with (
         pytest.raises(
-            AttemptFailed, match=r"1,100 tokens \(1,000 of 1,000 are left\)\. .*conductor budget raise"
+            AttemptFailed, match=r"1,100 tokens \(1,000 of 1,000 are left\)\. .*budget raise"
         ),
         meter.call(*CALL, 800, 300),
     ):
@@ -163,3 +163,13 @@ def test_the_alert_is_an_event(engine: Engine, home: Path) -> None:
             pass
     execution = engine.rows(select(reservations.c.execution_id))[0].execution_id
     assert engine.events(execution).count("budget.alert") == 1
+
+
+def test_a_report_that_can_not_be_counts_as_the_worst_case(engine: Engine, home: Path) -> None:
+    """A model server that lies neither empties a budget nor passes its cap."""
+    meter = metered(engine, home)
+    with meter.call(*CALL, 100, 50) as call:
+        told = call.settle(Usage(10**30, 1))
+    assert (told.tokens, told.cost_nano_usd) == (150, 200)
+    assert of(engine) == (150, 200, 0, 0)
+    assert engine.rows(select(usage))[0].basis == "assumed"
