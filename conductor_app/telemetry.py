@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "conductor"
 Attributes = Mapping[str, Any]
 # How long the end of a process may take to export what is left, in milliseconds.
-LAST_EXPORT = 5_000
+LAST_EXPORT = 3_000
 
 
 class Span(Protocol):

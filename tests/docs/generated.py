@@ -20,6 +20,7 @@ from conductor_app.catalog import AGENTS
 from conductor_app.cli import main as cli
 from conductor_app.domain.states import TABLES
 from conductor_app.domain.workflow import FAILURE_KINDS, RETRYABLE
+from conductor_app.metrics_specs import METRICS
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir
@@ -203,6 +204,15 @@ def program_choices() -> str:
     return table(["Setting", "Meaning"], rows)
 
 
+def metrics() -> str:
+    """Every metric of telemetry."""
+    rows = [
+        [f"`{name}`", spec.kind, f"`{spec.unit}`", spec.description]
+        for name, spec in METRICS.items()
+    ]
+    return table(["Metric", "Kind", "Unit", "What"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     **{f"{kind}-states": lambda kind=kind: diagram(kind) for kind in TABLES},
     "settings": settings,
@@ -212,6 +222,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "agents": agents,
     "tools": tools,
     "failure-kinds": failure_kinds,
+    "metrics": metrics,
     "connectors": connectors,
     "connector-settings": connector_choices,
     "programs": program_presets,
