@@ -10,12 +10,12 @@ from sqlalchemy import Row, select
 
 from conductor_app.domain.budget import Scope
 from conductor_app.domain.budget_names import Name
-from conductor_app.engine import projects, task_control
+from conductor_app.engine import decisions, projects, task_control
 from conductor_app.engine.budget_control import raise_caps
 from conductor_app.store import tables
 from tests.fakes.model_server import Ask, Reply, Space, rate_limited, says
 from tests.integration.test_mcp_tools import settings
-from tests.integration.test_work_in_process import Stage
+from tests.integration.test_work_in_process import Stage, record
 
 TEMPLATE = """
   worker: {title: Works, connector: claude, mcp: [small/add]}
@@ -138,3 +138,35 @@ def test_a_model_that_is_still_talking_is_not_waited_for(
         working.result(20)
     (row,) = attempts(at)
     assert row.status == ("cancelled" if how == "cancelled" else "active")
+
+
+def test_what_an_agent_leaves_for_people_is_kept_once(
+    stage: Callable[..., Stage], model_server: Space
+) -> None:
+    lesson = ("remember", {"lesson": "Use tabs.", "category": "pattern"})
+    signal = ("report_signal", {"type": "quality_issue", "title": "No tests"})
+    model_server.add("played", says("", lesson, signal, signal), says("", lesson), FINISH)
+    at = stage()
+    at.run(TEMPLATE)
+    with at.conductor.read() as tx:
+        (kept,) = tx.all(select(tables.lessons))
+        (told,) = tx.all(select(tables.signals))
+    assert (kept.status, kept.description) == ("proposed", "Use tabs.")
+    assert (told.type, told.title) == ("quality_issue", "No tests")
+
+
+def test_a_recording_that_asks_goes_on_with_the_answer(
+    stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    ask = {"ask": {"question": "Which?"}, "expected": {"contains": ["SQLite"]}}
+    written = {"write_file": {"path": "said.txt", "content": "hello"}}
+    record(tmp_path, "0/work", written, ask, {"read_file": {"path": "said.txt"}})
+    at = stage(recordings=tmp_path)
+    at.run(TEMPLATE, connector="replay")
+    assert [row.status for row in attempts(at)] == ["suspended"]
+    with at.conductor.transaction() as tx:
+        (decision,) = tx.all(select(tables.decisions))
+        decisions.decide(tx, decision.id, "SQLite")
+    at.work()
+    assert [(row.status, row.turns) for row in attempts(at)] == [("suspended", 2), ("succeeded", 2)]
+    assert execution(at).status == "completed"
