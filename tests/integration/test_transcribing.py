@@ -1,0 +1,147 @@
+"""A run's transcripts and verdicts as recordings that can be read back; PostgreSQL and SQLite."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from conductor_app.domain.outcome import Failed, Judged, Judgement, Succeeded
+from conductor_app.recordings import read_recording, recorded_attempts, recorded_review
+from conductor_app.store.tables import attempts
+from conductor_app.transcribing import TRANSCRIPT, NothingToRecord, record
+from conductor_app.views import current
+from tests.fakes.engine import Engine, engine_on, milestone, phase, task, workflow
+
+REVIEW = {"kind": "rubric", "name": "It is right", "criteria": ["Right."], "task": "a"}
+FLOW = workflow(
+    phase(
+        task("a", milestone="m", files=True, retry={"base": 0}),
+        milestones=[milestone("m", REVIEW)],
+    ),
+    phase(task("b")),
+)
+KEY = "sk-ant-" + "0a1b2c3d" * 5
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    with engine_on(database_url) as engine:
+        yield engine
+
+
+def turn(number: int, *calls: dict[str, Any], **more: Any) -> dict[str, Any]:
+    counted = ("input_tokens", "output_tokens", "cache_read_tokens", "cost_nano_usd")
+    usage = dict.fromkeys((*counted, "cache_write_tokens"), number)
+    said = {"text": f"Turn {number}, {KEY}", "tool_calls": list(calls), "usage": usage}
+    return {"type": "turn", **said, "model": "m-1", "changes": False, "raw": {"x": 1}, **more}
+
+
+def call(id_: str, name: str, **arguments: Any) -> dict[str, Any]:
+    return {"id": id_, "name": name, "arguments": arguments}
+
+
+def result(id_: str, ok: bool = True, exit_code: int | None = None) -> dict[str, Any]:
+    told = {"id": id_, "ok": ok, "exit_code": exit_code, "seconds": 0.1, "output": KEY}
+    return {"type": "result", **told, "kept": None}
+
+
+LINES: list[dict[str, Any]] = [
+    {"type": "transcript", "task": "0/a", "attempt": 1, "workflow": "w"},
+    {"type": "opening", "messages": []},
+    turn(1, call("c1", "run_command", command="false")),
+    result("c1", ok=False, exit_code=1),
+    {"type": "note", "text": "Careful."},
+    turn(2, call("c2", "write_file", path="a"), stop="cut"),
+    result("c2", ok=False),
+    {"type": "compacted", "target": 10},
+    turn(3, call("c3", "finish", summary="Done.")),
+    result("c3"),
+    {"type": "end", "outcome": "finished", "message": "Done."},
+]
+
+
+def judged(verdict: str) -> Judged:
+    evidence = {
+        "tree": f"tree-{verdict}",
+        "model": "m-2",
+        "criteria": [{"criterion": "Right.", "met": verdict == "passed", "reason": "So."}],
+        "notes": KEY,
+        "log": "So.",
+    }
+    told = Judgement("milestone", "0/m", "It is right", "rubric", verdict, "So.", evidence, "a")
+    return Judged((told,), "a" * 40)
+
+
+def done(engine: Engine, artifacts: Path, broken_off: int = -1) -> str:
+    """Failed once, sent back once, and then right; the transcript of one attempt may lack its end.
+
+    Phase 0 is complete, phase 1 failed.
+    """
+    right = Succeeded("did it", "a" * 40, "t")
+    outcomes = {
+        "0/a": [Failed("CHECK_FAILED", "no"), right, right],
+        "0/m": [lambda _: judged("failed"), lambda _: judged("passed")],
+        "1/b": [Failed("AGENT_ERROR", "no", retryable=False)],
+    }
+    id_ = engine.start(FLOW)
+    engine.run(outcomes=outcomes)
+    statement = select(attempts.c.id).order_by(attempts.c.id)
+    for number, row in enumerate(engine.rows(statement)):
+        folder = artifacts / id_ / row.id
+        folder.mkdir(parents=True)
+        lines = LINES[:-3] if number == broken_off else LINES
+        (folder / TRANSCRIPT).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return id_
+
+
+def kept(engine: Engine, id_: str, tmp_path: Path) -> Any:
+    with engine.reading() as tx:
+        return record(tx, current.execution(tx, id_), tmp_path / "artifacts", tmp_path / "kept")
+
+
+def test_complete_phases_are_recorded(engine: Engine, tmp_path: Path) -> None:
+    id_ = done(engine, tmp_path / "artifacts")
+    told = kept(engine, id_, tmp_path)
+    root = tmp_path / "kept"
+    assert (told.last_phase, told.attempts, told.reviews) == (0, 3, 2)
+    assert recorded_attempts("w", root) == {"0/a": (1, 2, 3)}
+    recording = read_recording(root / "w" / "0-a.2.jsonl")
+    assert (recording.header.author, recording.header.attempt) == ("m-1", 2)
+    assert [each.said.text for each in recording.turns] == ["Turn 1, [masked]", "Turn 3, [masked]"]
+    assert recording.turns[0].expected["c1"].exit_code == 1
+    review = recorded_review("w", "It is right", "tree-failed", root)
+    assert review is not None and not review.criteria[0].met
+    assert recorded_review("w", "It is right", "another", root) is None
+    assert KEY not in "".join(file.read_text() for file in (root / "w").iterdir())
+
+
+def test_an_attempt_that_broke_off_is_left_out(engine: Engine, tmp_path: Path) -> None:
+    """Where it is replayed it never happened, so those after it come one earlier."""
+    id_ = done(engine, tmp_path / "artifacts", broken_off=0)
+    assert kept(engine, id_, tmp_path).attempts == 2
+    assert recorded_attempts("w", tmp_path / "kept") == {"0/a": (1, 2)}
+
+
+def test_what_was_recorded_before_is_replaced(engine: Engine, tmp_path: Path) -> None:
+    old = tmp_path / "kept" / "w" / "0-a.7.jsonl"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    kept(engine, done(engine, tmp_path / "artifacts"), tmp_path)
+    assert not old.exists()
+
+
+def test_a_first_phase_that_is_not_complete_is_nothing(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(NothingToRecord, match="not even the first phase is complete"):
+        kept(engine, engine.start(FLOW), tmp_path)
+
+
+def test_being_sent_back_counts_in_the_key_of_a_recording(engine: Engine, tmp_path: Path) -> None:
+    id_ = done(engine, tmp_path / "artifacts")
+    [note] = engine.task(id_, "0/a").notes
+    # One failure, one refusal.
+    assert (note["before"], note["review"]) == (2, True)
+    [review, *_] = [job for job in engine.jobs(id_, "check") if "milestone" in job.payload]
+    assert review.queue == "agent.validator"
