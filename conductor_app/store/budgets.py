@@ -21,7 +21,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from conductor_app.domain import budget as rules
 from conductor_app.domain.budget import Account, Amount, Basis, Caps, Place, Scope
@@ -130,9 +129,7 @@ class Used:
 
 def create(tx: Transaction, id_: str, **values: Any) -> None:
     """Make a budget's row; two at once make one."""
-    dialect = postgresql if tx.postgresql else sqlite
-    row = {"id": id_, "created_at": tx.now, **values}
-    tx.run(dialect.insert(budgets).values(row).on_conflict_do_nothing())
+    tx.add_new(budgets, {"id": id_, "created_at": tx.now, **values})
 
 
 def capped(caps: Caps) -> dict[str, int | None]:

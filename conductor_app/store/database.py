@@ -14,11 +14,13 @@ from sqlalchemy import (
     Engine,
     Executable,
     Row,
+    Table,
     create_engine,
     event,
     make_url,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from conductor_app import silence
@@ -74,6 +76,11 @@ class Transaction:
     def run(self, statement: Executable, parameters: Any = None) -> int:
         """Execute a write; the number of rows it changed."""
         return self.connection.execute(statement, parameters).rowcount
+
+    def add_new(self, table: Table, row: Mapping[str, Any]) -> bool:
+        """Insert the row, unless one with its key is there; whether it was inserted."""
+        dialect = postgresql if self.postgresql else sqlite
+        return bool(self.run(dialect.insert(table).values(row).on_conflict_do_nothing()))
 
     def changed(self, statement: Prepared, parameters: Mapping[str, Any]) -> int:
         """Execute a prepared write; the number of rows it changed."""

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import Row, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import idempotency_keys
@@ -17,9 +16,8 @@ def reserve(tx: Transaction, key: str, request: str) -> Row[Any] | None:
 
     A second request with the key waits here until the first one's transaction has ended.
     """
-    dialect = postgresql if tx.postgresql else sqlite
     row = {"key": key, "request": request, "created_at": tx.now, **_NOT_YET}
-    if tx.run(dialect.insert(idempotency_keys).values(row).on_conflict_do_nothing()):
+    if tx.add_new(idempotency_keys, row):
         return None
     return tx.first(select(idempotency_keys).where(idempotency_keys.c.key == key))
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import leases
@@ -16,9 +15,8 @@ def take(tx: Transaction, name: str, holder: str, length: int, gap: int) -> Row[
     """
     row = tx.first(select(leases).where(leases.c.name == name).with_for_update())
     if row is None:
-        dialect = postgresql if tx.postgresql else sqlite
         values = {"name": name, "holder": holder, "until": tx.now + length, "since": tx.now}
-        if not tx.run(dialect.insert(leases).values(values).on_conflict_do_nothing()):
+        if not tx.add_new(leases, values):
             return None
     elif row.holder != holder and row.until > tx.now:
         return None

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from conductor_app.catalog import AGENTS
 from conductor_app.domain.workflow import AgentSpec, Workflow
@@ -74,7 +73,6 @@ def keep(tx: Transaction, workflow: Workflow, version: str, source: str, text: s
     known = select(workflow_versions.c.version).where(workflow_versions.c.version == version)
     if tx.value(known):
         return
-    dialect = postgresql if tx.postgresql else sqlite
     row = {
         "version": version,
         "name": workflow.name,
@@ -83,4 +81,4 @@ def keep(tx: Transaction, workflow: Workflow, version: str, source: str, text: s
         "model": workflow.model_dump_json(exclude_unset=True),
         "created_at": tx.now,
     }
-    tx.run(dialect.insert(workflow_versions).values(row).on_conflict_do_nothing())
+    tx.add_new(workflow_versions, row)
