@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -17,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from beat.gauges import Gauges
-from conductor_app import bootstrap, masking, telemetry
+from conductor_app import bootstrap, connector_settings, masking, telemetry
 from conductor_app.cli.demo_repository import create_demo_repository
 from conductor_app.engine import projects, start
 from conductor_app.metrics_specs import METRICS
@@ -28,6 +29,8 @@ from conductor_app.workflows import loader
 from tests.fakes.model_server import Space, says
 from workers import telemetry as of_work
 from workers.connectors.base import ToolCall, ToolResult
+from workers.gateway import Gateway, GatewayAccount
+from workers.gateway.meter import Unmetered
 from workers.process import WorkerProcess
 
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -253,6 +256,38 @@ def test_content_is_there_for_those_who_opt_in(
     tool = recorded.one("execute_tool run_command").attributes
     assert tool and "hello" in str(tool["gen_ai.tool.call.result"])
     assert "echo" in str(tool["gen_ai.tool.call.arguments"])
+    assert CANARY not in recorded.everything()
+
+
+def test_a_program_s_call_through_the_gateway_belongs_to_its_agent(
+    recorded: Recorded,
+    home: Path,
+    model_server: Space,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-of-the-tests-0123456789")
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.url("echo"))
+    upstream = connector_settings.load(Settings.load(home)).of("claude")
+    with telemetry.span("agent"):
+        account = GatewayAccount({"messages": upstream}, Unmetered(), tmp_path, lambda _: None)
+    entrance = Gateway()
+    asked = {
+        "model": "claude-haiku-5-5",
+        "max_tokens": 500,
+        "messages": [{"role": "user", "content": f"hello {CANARY}"}],
+    }
+    with entrance.admitting(account):
+        headers = {"x-api-key": account.token, "anthropic-version": "2023-06-01"}
+        answer = httpx2.post(f"{entrance.url}/v1/messages", json=asked, headers=headers)
+        assert answer.status_code == 200
+        asked["model"] = "claude-none"
+        httpx2.post(f"{entrance.url}/v1/messages", json=asked, headers=headers)
+    entrance.close()
+    chat, refused = recorded.one("chat claude-haiku-5-5"), recorded.one("chat claude-none")
+    assert chat.parent and chat.parent.span_id == recorded.one("agent").context.span_id
+    assert chat.attributes and chat.attributes["gen_ai.usage.input_tokens"]
+    assert refused.attributes and refused.attributes["error.type"] == "BAD_REQUEST"
     assert CANARY not in recorded.everything()
 
 

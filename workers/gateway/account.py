@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from pathlib import Path
 from secrets import token_urlsafe
 from socket import SHUT_RDWR, socket
@@ -53,6 +54,7 @@ class GatewayAccount:
         self._calls = 0
         self._closed = False
         self._sockets: set[socket] = set()
+        self._context = copy_context()
 
     def upstream(self, protocol: str) -> ModelSettings | None:
         return self._upstreams.get(protocol)
@@ -74,6 +76,10 @@ class GatewayAccount:
             with self._state:
                 self._calls -= open_now
                 self._state.notify_all()
+
+    def run(self, work: Callable[[], None]) -> None:
+        """What is logged and traced of this call is the attempt's, whose thread is another."""
+        self._context.copy().run(work)
 
     def closed_within(self, seconds: float) -> bool:
         """Waits so long; whether the attempt ended meanwhile."""

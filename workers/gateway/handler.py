@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             if not open_now:
                 raise _Refused(401, "This attempt is over.")
             if path in CALLS:
-                forwarder.call(body, _Connection(self))
+                account.run(lambda: forwarder.call(body, _Connection(self)))
             else:
                 forwarder.free(body, _Connection(self))
 
