@@ -4,12 +4,14 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import httpx2
 
 from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
+from workers import telemetry
 from workers.connectors import clients
 from workers.connectors.base import Usage
 from workers.connectors.faults import Fault, failure_of, fault_of, retry_after
@@ -76,7 +78,7 @@ class Forwarder:
             with ExitStack() as stack:
                 metered = self._reserved(stack, model, bound, most)
                 body[self._protocol.output_limit] = metered.max_output_tokens
-                usage = self._metered(body, answerer, metered, entry)
+                usage = self._traced(body, answerer, metered, entry)
         except AttemptFailed as failure:
             self._account.failed(failure)
             entry |= {"refused": failure.kind, "message": failure.message}
@@ -107,6 +109,19 @@ class Forwarder:
                     raise
                 if self._account.closed_within(wait):
                     raise
+
+    def _traced(
+        self, body: Json, answerer: Answerer, metered: MeteredCall, entry: dict[str, Any]
+    ) -> Usage | None:
+        called = replace(self._upstream, model=body["model"])
+        with telemetry.chat(called, most=metered.max_output_tokens) as chat:
+            used = self._metered(body, answerer, metered, entry)
+            if used is not None:
+                chat.used(used)
+                telemetry.paid(called, used)
+            elif failure := self._account.failure:
+                chat.failed(failure.kind, failure.message)
+        return used
 
     def _metered(
         self, body: Json, answerer: Answerer, metered: MeteredCall, entry: dict[str, Any]
