@@ -14,7 +14,7 @@ from conductor_app.connector_settings import ModelSettings
 from workers import telemetry
 from workers.connectors import clients
 from workers.connectors.base import Usage
-from workers.connectors.faults import Fault, failure_of, fault_of, retry_after
+from workers.connectors.faults import Fault, Truncated, failure_of, fault_of, retry_after
 from workers.failures import AttemptFailed
 from workers.gateway.account import GatewayAccount
 from workers.gateway.meter import MeteredCall
@@ -27,6 +27,8 @@ _REQUEST_HEADERS = ("accept", "anthropic-version", "anthropic-beta", "openai-bet
 _RESPONSE_HEADERS = ("content-type", "request-id", "x-request-id", "retry-after", "x-should-retry")
 # An answer with less room than this is of no use to a program.
 LEAST_OUTPUT_TOKENS = 1_000
+# What a provider adds to a request on its own.
+UNSEEN_TOKENS = 1_000
 # Seconds for which a call waits for others to be settled; then the program is told to come back.
 PATIENCE = 60.0
 
@@ -60,7 +62,7 @@ class Forwarder:
 
     def free(self, body: Json, answerer: Answerer) -> None:
         """What costs nothing is passed on as it is."""
-        body = masking.within(body, masking.known)
+        body = self._protocol.plain(masking.within(body, masking.known))
         with self._sent(body) as response:
             _pass_on(response, answerer, None)
 
@@ -68,10 +70,10 @@ class Forwarder:
         """Raises AttemptFailed when the budget does not cover it; nothing was answered then."""
         began = time.monotonic()
         # Only what is known: a program edits by what it is told of files, and must be told right.
-        body = masking.within(body, masking.known)
+        body = self._protocol.plain(masking.within(body, masking.known))
         most = self._protocol.bound_output(body)
         model = body["model"]
-        bound = len(json.dumps(body, ensure_ascii=False).encode())
+        bound = len(json.dumps(body, ensure_ascii=False).encode()) + UNSEEN_TOKENS
         entry: dict[str, Any] = {"protocol": self._protocol.name, "model": model}
         usage: Usage | None = None
         try:
@@ -139,6 +141,9 @@ class Forwarder:
                 return None
             try:
                 _pass_on(response, answerer, reader)
+            except httpx2.HTTPError as error:
+                self._account.failed(failure_of(fault_of(error), self._upstream))
+                raise
             finally:
                 # The program may have gone away while the last piece was on its way to it.
                 priced = (
@@ -146,8 +151,10 @@ class Forwarder:
                     if reader.usage is not None
                     else None
                 )
-            if priced is not None:
-                self._account.failure = None
+            self._account.failure = None
+            if priced is None:
+                # It ended as if it were whole, and was not.
+                self._account.failed(failure_of(fault_of(Truncated()), self._upstream))
             return priced
 
     @contextmanager

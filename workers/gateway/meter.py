@@ -37,6 +37,10 @@ class CallMeter(Protocol):
         least_output_tokens: int | None = None,
     ) -> AbstractContextManager[MeteredCall]: ...
 
+    def admit(self, connector: str, provider: str, model: str) -> None:
+        """Before something that spends without asking; raises AttemptFailed as `call`."""
+        ...
+
     def record(self, connector: str, provider: str, model: str, usage: Usage | None) -> Usage:
         """Book what was spent without asking; None is not known. The usage with its price."""
         ...
@@ -57,6 +61,9 @@ class Unmetered:
         least_output_tokens: int | None = None,
     ) -> Iterator[MeteredCall]:
         yield _Free(max_output_tokens)
+
+    def admit(self, connector: str, provider: str, model: str) -> None:
+        """Whatever it spends."""
 
     def record(self, connector: str, provider: str, model: str, usage: Usage | None) -> Usage:
         return usage or Usage()

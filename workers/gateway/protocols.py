@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from workers.connectors.programs.report import count
 from workers.failures import AttemptFailed, FailureKind
+from workers.gateway.requests import plain_messages, plain_responses
 from workers.gateway.usage import MessagesReader, ResponsesReader, UsageReader
 
 Json = dict[str, Any]
@@ -30,6 +31,10 @@ class Protocol(ABC):
     @abstractmethod
     def url(self, base_url: str, path: str) -> str:
         """Where the provider has what the program asks for at this path."""
+
+    @abstractmethod
+    def plain(self, body: Json) -> Json:
+        """The request with nothing but tokens to pay for."""
 
     @abstractmethod
     def error(self, status: int, message: str, *, over_budget: bool = False) -> Json:
@@ -68,6 +73,9 @@ class Messages(Protocol):
     def url(self, base_url: str, path: str) -> str:
         return base_url.rstrip("/") + path
 
+    def plain(self, body: Json) -> Json:
+        return plain_messages(body)
+
     def error(self, status: int, message: str, *, over_budget: bool = False) -> Json:
         error: Json = {"type": self._types.get(status, "api_error"), "message": message}
         if over_budget:
@@ -84,6 +92,9 @@ class Responses(Protocol):
 
     def url(self, base_url: str, path: str) -> str:
         return base_url.rstrip("/") + path.removeprefix("/v1")
+
+    def plain(self, body: Json) -> Json:
+        return plain_responses(body)
 
     def error(self, status: int, message: str, *, over_budget: bool = False) -> Json:
         word = "insufficient_quota" if over_budget else "invalid_request_error"

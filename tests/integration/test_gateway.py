@@ -1,0 +1,383 @@
+"""The model gateway between a program and its provider: who is admitted, what goes through."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+import pytest
+
+from conductor_app import connector_settings
+from conductor_app.settings import Settings
+from tests.conftest import wait_until
+from tests.fakes.model_server import Space, dripping
+from tests.sdk_calls import CLAUDE, HELLO, SOL
+from workers.connectors.base import Usage
+from workers.failures import AttemptFailed, FailureKind
+from workers.gateway import Gateway, GatewayAccount
+
+KEY = "sk-test-of-the-worker-0123456789"
+
+
+@dataclass
+class Booked:
+    """A meter that keeps what it is told; the first calls it refuses, if told to."""
+
+    refusals: list[AttemptFailed] = field(default_factory=list)
+    most: int | None = None
+    calls: list[tuple[str, str, str, int, int]] = field(default_factory=list)
+    ends: list[Usage | str] = field(default_factory=list)
+
+    @contextmanager
+    def call(
+        self,
+        connector: str,
+        provider: str,
+        model: str,
+        input_bound: int,
+        max_output_tokens: int,
+        *,
+        least_output_tokens: int | None = None,
+    ) -> Iterator["_Call"]:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        granted = min(max_output_tokens, self.most or max_output_tokens)
+        self.calls.append((connector, provider, model, input_bound, granted))
+        call = _Call(self, granted)
+        try:
+            yield call
+        finally:
+            if not call.over:
+                self.ends.append("worst")
+
+    def record(self, connector: str, provider: str, model: str, usage: Usage | None) -> Usage:
+        raise AssertionError("nothing is spent behind the gateway's back")
+
+
+@dataclass
+class _Call:
+    booked: Booked
+    max_output_tokens: int
+    over: bool = False
+
+    def settle(self, usage: Usage, request_id: str | None = None) -> Usage:
+        self.over = True
+        self.booked.ends.append(usage)
+        return usage
+
+    def nothing_spent(self) -> None:
+        self.over = True
+        self.booked.ends.append("nothing")
+
+
+@pytest.fixture(scope="module")
+def entrance() -> Iterator[Gateway]:
+    gateway = Gateway()
+    yield gateway
+    gateway.close()
+
+
+@dataclass
+class Program:
+    """A program that was let in, and what the worker has of it."""
+
+    entrance: Gateway
+    account: GatewayAccount
+    meter: Booked
+    server: Space
+
+    def claude(self, **options: Any) -> anthropic.Anthropic:
+        given = {"api_key": self.account.token, "max_retries": 0, **options}
+        return anthropic.Anthropic(base_url=self.entrance.url, open_telemetry=False, **given)
+
+    def gpt(self, **options: Any) -> openai.OpenAI:
+        given = {"api_key": self.account.token, "max_retries": 0, **options}
+        return openai.OpenAI(base_url=f"{self.entrance.url}/v1", **given)
+
+    def ask(self, **more: Any) -> anthropic.types.Message:
+        request: Any = {"model": CLAUDE, "max_tokens": 500, "messages": HELLO, **more}
+        return self.claude().messages.create(**request)
+
+    def send(self, path: str, body: Any, key: str | None = None) -> httpx2.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"x-api-key": self.account.token if key is None else key}
+        return httpx2.post(f"{self.entrance.url}{path}", content=content, headers=headers)
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        body: dict[str, Any] = self.server.requests[-1].body
+        return body
+
+
+@pytest.fixture
+def scenario() -> str:
+    return "echo"
+
+
+@pytest.fixture
+def program(
+    scenario: str,
+    entrance: Gateway,
+    model_server: Space,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Program]:
+    with admitted(entrance, model_server, tmp_path, monkeypatch, model_server.url(scenario)) as one:
+        yield one
+
+
+@contextmanager
+def admitted(
+    entrance: Gateway, server: Space, folder: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> Iterator[Program]:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", url)
+    monkeypatch.setenv("CONDUCTOR_CODEX_BASE_URL", f"{url}/v1")
+    found = connector_settings.load(Settings.load(folder))
+    upstreams = {"messages": found.of("claude"), "responses": found.of("codex")}
+    meter = Booked()
+    account = GatewayAccount(upstreams, meter, folder, lambda usage: None)
+    with entrance.admitting(account):
+        yield Program(entrance, account, meter, server)
+
+
+def test_an_answer_comes_whole_and_is_settled(program: Program) -> None:
+    answer = program.ask()
+    assert answer.content[0].text == "hello there"
+    assert program.server.requests[-1].key == KEY
+    [(connector, provider, model, bound, most)] = program.meter.calls
+    assert (connector, provider, model, most) == ("claude", "anthropic", CLAUDE, 500)
+    [used] = program.meter.ends
+    assert isinstance(used, Usage)
+    assert bound >= used.input_tokens == program.server.ledger.total.input_tokens
+    assert used.output_tokens == program.server.ledger.total.output_tokens
+
+
+def test_a_stream_comes_as_it_is_said(program: Program) -> None:
+    program.server.fail("echo", dripping(0.2))
+    pieces, began = [], threading.Event()
+    with program.claude().messages.stream(model=CLAUDE, max_tokens=500, messages=HELLO) as stream:
+        for event in stream:
+            if not began.is_set():
+                began.set()
+                assert program.meter.ends == [], "the first piece is here before the last is there"
+            pieces.append(event.type)
+    assert pieces[-1] == "message_stop"
+    wait_until(lambda: program.meter.ends)
+    assert isinstance(program.meter.ends[0], Usage)
+
+
+def test_responses_are_spoken_as_well(program: Program) -> None:
+    with program.gpt().responses.stream(model=SOL, input="hello there") as stream:
+        assert stream.get_final_response().output_text == "hello there"
+    assert program.server.requests[-1].key == KEY
+    # It said no limit, so it was given one.
+    assert program.sent["max_output_tokens"] == program.meter.calls[0][4] > 0
+    wait_until(lambda: program.meter.ends)
+    assert program.meter.ends[0].input_tokens == program.server.ledger.total.input_tokens
+
+
+def test_counting_tokens_costs_nothing(program: Program) -> None:
+    counted = program.claude().messages.count_tokens(model=CLAUDE, messages=HELLO)
+    assert counted.input_tokens > 0
+    assert program.meter.calls == []
+
+
+def test_fewer_tokens_are_asked_for_when_fewer_are_granted(program: Program) -> None:
+    program.meter.most = 7
+    program.ask()
+    assert program.sent["max_tokens"] == 7
+
+
+@pytest.mark.parametrize("key", ["", "guessed", KEY])
+def test_nobody_else_is_admitted(program: Program, key: str) -> None:
+    """The real key opens nothing here either."""
+    answer = program.send("/v1/messages", {"model": CLAUDE}, key)
+    assert answer.status_code == 401
+    assert not program.server.requests
+
+
+def test_a_token_is_good_for_one_attempt(
+    program: Program,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = program.server.url("echo")
+    server, entrance = program.server, program.entrance
+    with admitted(entrance, server, tmp_path, monkeypatch, url) as other:
+        token = other.account.token
+        assert token != program.account.token
+        assert other.ask().content
+    assert program.send("/v1/messages", {"model": CLAUDE}, token).status_code == 401
+    assert program.ask().content
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/models", {}, 404),
+        ("/v1/messages/batches", {"model": CLAUDE}, 404),
+        ("/v1/files", {}, 404),
+        ("/v1/chat/completions", {"model": SOL}, 404),
+        ("/v1/messages", b"no JSON", 400),
+        ("/v1/messages", b"[" * 100_000, 400),
+        ("/v1/messages", [], 400),
+        ("/v1/messages", {}, 400),
+        ("/v1/messages", {"model": 7}, 400),
+        ("/v1/responses", {"input": "x"}, 400),
+    ],
+)
+def test_what_is_no_call_goes_nowhere(program: Program, path: str, body: Any, status: int) -> None:
+    answer = program.send(path, body)
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+    assert not program.server.requests
+    assert program.meter.calls == []
+
+
+def test_a_request_without_end_is_not_read(program: Program) -> None:
+    with socket.create_connection(("127.0.0.1", program.entrance.port), timeout=10) as raw:
+        raw.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n")
+        assert b" 413 " in raw.recv(100)
+    with socket.create_connection(("127.0.0.1", program.entrance.port), timeout=10) as raw:
+        raw.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        assert b" 411 " in raw.recv(100)
+
+
+def test_what_a_provider_runs_itself_is_not_asked_of_it(program: Program) -> None:
+    """It costs besides tokens, and has a network."""
+    mine: Any = {"name": "Bash", "input_schema": {"type": "object"}}
+    program.ask(
+        tools=[mine, {"type": "web_search_20250305", "name": "web_search"}],
+        system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        service_tier="auto",
+    )
+    assert [tool["name"] for tool in program.sent["tools"]] == ["Bash"]
+    assert program.sent["system"][0]["cache_control"] == {"type": "ephemeral"}
+    assert "service_tier" not in program.sent
+    function: Any = {"type": "function", "name": "f", "parameters": {}, "strict": False}
+    hosted = [
+        {"type": "web_search"},
+        {"type": "mcp", "server_label": "x", "server_url": "http://x"},
+    ]
+    added = {"type": "additional_tools", "role": "developer", "tools": [function, *hosted]}
+    inner = {"type": "namespace", "name": "n", "tools": [function, hosted[0]]}
+    items: Any = [added, {"role": "user", "content": "hello"}]
+    tools: Any = [function, inner, *hosted]
+    program.gpt().responses.create(
+        model=SOL, input=items, tools=tools, service_tier="priority", background=True
+    )
+    assert program.sent["tools"] == [function, {**inner, "tools": [function]}]
+    assert program.sent["input"][0]["tools"] == [function]
+    assert not {"service_tier", "background"} & set(program.sent)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind"),
+    [
+        ("401", 401, "CREDENTIALS"),
+        ("429-long", 429, "API_LIMIT"),
+        ("spend-limit", 429, "SPEND_LIMIT"),
+        ("529", 529, "API_LIMIT"),
+        ("502", 502, "TEMPORARY_FAILURE"),
+    ],
+)
+def test_a_refusal_is_passed_on_and_costs_nothing(
+    program: Program, fault: str, status: int, kind: str
+) -> None:
+    program.server.fail("echo", fault)
+    with pytest.raises(anthropic.APIStatusError) as refused:
+        program.ask()
+    assert refused.value.status_code == status
+    assert program.meter.ends == ["nothing"]
+    assert program.account.failure is not None
+    assert program.account.failure.kind == kind
+    assert KEY not in str(refused.value) + program.account.failure.message
+
+
+@pytest.mark.parametrize("fault", ["cut", "truncated", "empty-stream", "error-event", "closed"])
+def test_an_answer_without_its_end_counts_in_full(program: Program, fault: str) -> None:
+    program.server.fail("echo", fault, 1)
+    events: list[str] = []
+    with suppress(anthropic.APIError, httpx2.HTTPError):
+        asked: Any = {"model": CLAUDE, "max_tokens": 500, "messages": HELLO}
+        events += [each.type for each in program.claude().messages.create(**asked, stream=True)]
+    assert "message_stop" not in events
+    wait_until(lambda: program.meter.ends)
+    assert program.meter.ends == ["worst"]
+    wait_until(lambda: program.account.failure)
+    assert program.account.failure is not None
+    assert program.account.failure.kind == "TEMPORARY_FAILURE"
+    program.ask()
+    wait_until(lambda: program.account.failure is None)
+
+
+def test_a_program_that_goes_away_is_paid_for(program: Program) -> None:
+    """Its provider has said all of it by then."""
+    program.server.fail("echo", dripping(0.05))
+    asked: Any = {"model": CLAUDE, "max_tokens": 500, "messages": HELLO}
+    stream = program.claude().messages.create(**asked, stream=True)
+    next(iter(stream))
+    stream.close()
+    wait_until(lambda: program.meter.ends)
+    assert len(program.meter.ends) == 1
+
+
+def test_over_its_budget_a_program_is_told_not_to_try_again(program: Program) -> None:
+    over = AttemptFailed(FailureKind.BUDGET_EXHAUSTED, "No more.", retryable=False)
+    program.meter.refusals = [over]
+    with pytest.raises(anthropic.RateLimitError, match=r"No more\.") as refused:
+        program.ask()
+    assert refused.value.response.headers["x-should-retry"] == "false"
+    program.meter.refusals = [over]
+    with pytest.raises(openai.RateLimitError) as told:
+        program.gpt().responses.create(model=SOL, input="x")
+    assert told.value.code == "insufficient_quota"
+    assert not program.server.requests
+    assert program.account.failure is over
+
+
+def test_a_call_waits_while_others_hold_what_is_left(program: Program) -> None:
+    wait = AttemptFailed(FailureKind.BUDGET_EXHAUSTED, "Others.", retry_after=0.05)
+    program.meter.refusals = [wait, wait]
+    assert program.ask().content
+    assert program.meter.refusals == []
+
+
+def test_at_the_end_of_an_attempt_calls_are_cut_and_accounted_for(
+    entrance: Gateway, model_server: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = model_server.url("echo", "no-reply")
+    ended: list[BaseException] = []
+    with admitted(entrance, model_server, tmp_path, monkeypatch, url) as program:
+
+        def ask() -> None:
+            try:
+                program.ask()
+            except anthropic.APIError as error:
+                ended.append(error)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until(lambda: program.server.requests)
+    assert program.meter.ends == ["worst"]
+    assert program.account.failure is None, "it was the attempt itself that cut it"
+    asking.join(10)
+    assert len(ended) == 1
+
+
+def test_many_calls_at_once(program: Program) -> None:
+    threads = [threading.Thread(target=program.ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(program.meter.ends) == len(program.server.requests) == 16
