@@ -9,10 +9,11 @@ from workers.connectors.programs.report import NANO, Report
 # How many of its last lines are a program's summary.
 LAST_LINES = 5
 
-_COUNTS = re.compile(r"^Tokens: (?P<sent>[\d.]+[kM]?) sent.*?(?P<received>[\d.]+[kM]?) received")
-_READ = re.compile(r"(?P<read>[\d.]+[kM]?) cache hit")
-_WRITTEN = re.compile(r"(?P<written>[\d.]+[kM]?) cache write")
-_COST = re.compile(r"Cost: \$[\d.]+ message, \$(?P<session>[\d.]+) session")
+_AMOUNT = r"\d+(?:\.\d+)?[kM]?"
+_COUNTS = re.compile(rf"^Tokens: (?P<sent>{_AMOUNT}) sent.*?(?P<received>{_AMOUNT}) received")
+_READ = re.compile(rf"(?P<read>{_AMOUNT}) cache hit")
+_WRITTEN = re.compile(rf"(?P<written>{_AMOUNT}) cache write")
+_COST = re.compile(r"Cost: \$[\d.]+ message, \$(?P<session>\d+(?:\.\d+)?) session")
 _FACTORS = {"k": 1_000, "M": 1_000_000}
 
 
@@ -45,10 +46,10 @@ class Aider(Plain):
                 cache_write_tokens=_number(written["written"]) if written else 0,
             )
         if cost := _COST.search(line):
-            self.report.cost_nano_usd = round(float(cost["session"].rstrip(".")) * NANO)
+            self.report.cost_nano_usd = round(float(cost["session"]) * NANO)
         return super().read(line)
 
 
 def _number(text: str) -> int:
     factor = _FACTORS.get(text[-1], 1)
-    return round(float(text.rstrip("kM").rstrip(".")) * factor)
+    return round(float(text.rstrip("kM")) * factor)

@@ -15,6 +15,7 @@ from workers.failures import AttemptFailed, FailureKind
 LONGEST_WORD = 100_000
 _PLACEHOLDER = re.compile(r"\{(" + "|".join((*PLACEHOLDERS, "token")) + r")\}")
 _IN_MODULES = "node_modules"
+_HOME = re.compile(r"^home *= *(.+?) *$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def find(program: Program) -> Installed:
         raise missing(program, name)
     file = Path(found)
     real = file.resolve()
-    readable = {_package(real), _package(file.absolute())}
+    readable = {*_package(real), *_package(file.absolute())}
     folders = [str(file.absolute().parent)]
     if interpreter := _interpreter(real, path):
         readable.add(interpreter.resolve())
@@ -108,12 +109,17 @@ def _filled(word: str, values: Mapping[str, str | None]) -> str:
     return _PLACEHOLDER.sub(lambda found: values[found[1]] or "", word)
 
 
-def _package(file: Path) -> Path:
+def _package(file: Path) -> list[Path]:
     """What belongs to a program: its npm packages, its virtual environment, else its file."""
     if _IN_MODULES in file.parts:
-        return Path(*file.parts[: file.parts.index(_IN_MODULES) + 1])
+        return [Path(*file.parts[: file.parts.index(_IN_MODULES) + 1])]
     environment = file.parent.parent
-    return environment if (environment / "pyvenv.cfg").exists() else file
+    configuration = environment / "pyvenv.cfg"
+    if not configuration.exists():
+        return [file]
+    # Its library is that of the interpreter which it was made with.
+    home = _HOME.search(configuration.read_text("utf-8", "replace"))
+    return [environment, *([Path(home[1]).resolve().parent] if home else [])]
 
 
 def _interpreter(script: Path, path: str) -> Path | None:
