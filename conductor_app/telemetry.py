@@ -195,7 +195,9 @@ def continued(headers: Mapping[str, Any] | None) -> Iterator[None]:
     from opentelemetry import context
     from opentelemetry.propagate import extract
 
-    token = context.attach(extract({k: v for k, v in headers.items() if isinstance(v, str)}))
+    # HTTP writes them as it likes.
+    words = {name.lower(): each for name, each in headers.items() if isinstance(each, str)}
+    token = context.attach(extract(words))
     try:
         yield
     finally:

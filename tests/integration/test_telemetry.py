@@ -1,5 +1,6 @@
 """Spans and metrics of real attempts, in memory; nothing of it where nobody asks."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import redis
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -18,12 +20,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from beat.gauges import Gauges
-from conductor_app import bootstrap, connector_settings, masking, telemetry
+from conductor_app import bootstrap, connector_settings, create_app, masking, telemetry
 from conductor_app.cli.demo_repository import create_demo_repository
 from conductor_app.engine import projects, start
 from conductor_app.metrics_specs import METRICS
-from conductor_app.queue import MemoryQueue
+from conductor_app.queue import CeleryQueue, Hint, MemoryQueue
 from conductor_app.settings import Settings
+from conductor_app.stack import datadir
 from conductor_app.store import migrations
 from conductor_app.workflows import loader
 from tests.fakes.model_server import Space, says
@@ -257,6 +260,65 @@ def test_content_is_there_for_those_who_opt_in(
     assert tool and "hello" in str(tool["gen_ai.tool.call.result"])
     assert "echo" in str(tool["gen_ai.tool.call.arguments"])
     assert CANARY not in recorded.everything()
+
+
+def test_a_message_carries_the_trace_and_so_does_each_link_of_its_chain(
+    recorded: Recorded, settings: Settings
+) -> None:
+    queue = CeleryQueue(bootstrap.celery_app(settings))
+    with telemetry.span("asked"):
+        queue.send([Hint("agent.talker", 50, ("job-1", "job-2"))])
+    queue.send([Hint("agent.talker", 50, ("job-3",))])
+    queue.close()
+    trace = f"{recorded.one('asked').context.trace_id:032x}"
+    with redis.Redis.from_url(settings.redis_client_url) as client:
+        (key,) = (each for each in client.keys("agent.talker*"))
+        sent = [json.loads(each) for each in client.lrange(key, 0, -1)]
+    later, first = sent
+    assert trace in first["headers"]["traceparent"]
+    assert "traceparent" not in later["headers"]
+    _, _, embedded = json.loads(base64.b64decode(first["body"]))
+    (link,) = embedded["chain"]
+    assert trace in link["options"]["headers"]["traceparent"]
+
+
+def test_a_worker_goes_on_with_the_trace_of_its_message(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    from workers import current, tasks
+
+    class Process:
+        def carry_out(self, *told: Any) -> list[str]:
+            with telemetry.continued(told[2]), telemetry.span("carried out"):
+                return []
+
+    monkeypatch.setattr(current, "_process", Process())
+    with telemetry.span("asked"):
+        headers = dict(telemetry.carrier())
+    tasks.run_job.apply(args=["job-1"], headers=headers)
+    done = recorded.one("carried out")
+    assert done.parent and done.parent.span_id == recorded.one("asked").context.span_id
+
+
+def test_a_request_that_changes_something_is_a_span_below_its_callers(
+    recorded: Recorded, home: Path
+) -> None:
+    datadir.prepare(home)
+    settings = Settings.load(home, token="token-of-the-test-1")
+    migrations.upgrade(settings.database_url)
+    caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"Authorization": "Bearer token-of-the-test-1", "traceparent": caller}
+    with bootstrap.connected(settings, MemoryQueue()) as conductor:
+        client = create_app(conductor).test_client()
+        client.get("/api/v1/executions", headers=headers)
+        answer = client.post("/api/v1/executions", headers=headers, json={"nonsense": 1})
+    assert answer.status_code == 422
+    (span,) = recorded.exporter.get_finished_spans()
+    assert span.kind == SpanKind.SERVER
+    assert span.name == "POST /api/v1/executions"
+    assert f"{span.context.trace_id:032x}" in caller
+    assert span.attributes and span.attributes["http.response.status_code"] == 422
+    assert span.attributes["conductor.request.id"] == answer.headers["X-Request-Id"]
 
 
 def test_a_program_s_call_through_the_gateway_belongs_to_its_agent(
