@@ -150,6 +150,14 @@ class Meter:
         """In nano-USD, as of now; None is unknown."""
         return Terms(self._prices, self._spender("", provider, model), 0, 0).of(usage)
 
+    def admit(self, connector: str, provider: str, model: str) -> None:
+        """Raises AttemptFailed, as `call`, where a budget of what spends unasked is used up."""
+        spender = self._spender(connector, provider, model)
+        with self._transaction() as tx:
+            refused = budgets.used_up(tx, spender, self._conductor.daily)
+        if refused is not None:
+            raise _exhausted(refused, None, spender)
+
     def record(
         self,
         connector: str,
@@ -274,7 +282,8 @@ def _used(usage: Usage, own: int | None, basis: Basis, at: int, request_id: str 
     )
 
 
-def _exhausted(refused: Refused, worst: Amount, spender: Spender) -> AttemptFailed:
+def _exhausted(refused: Refused, worst: Amount | None, spender: Spender) -> AttemptFailed:
+    """`worst` is of the call that is not covered; None: a program is not begun any more."""
     if refused.wait:
         return AttemptFailed(
             FailureKind.BUDGET_EXHAUSTED,
@@ -284,9 +293,9 @@ def _exhausted(refused: Refused, worst: Amount, spender: Spender) -> AttemptFail
             unspent=True,
         )
     name = next(each for each in names(spender.place("")) if each.scope == refused.scope)
-    return AttemptFailed(
-        FailureKind.BUDGET_EXHAUSTED,
-        budget_words.not_covered(refused.account, worst, name.spoken),
-        retryable=False,
-        unspent=True,
+    message = (
+        budget_words.used_up(refused.account, name.spoken)
+        if worst is None
+        else budget_words.not_covered(refused.account, worst, name.spoken)
     )
+    return AttemptFailed(FailureKind.BUDGET_EXHAUSTED, message, retryable=False, unspent=True)

@@ -30,6 +30,17 @@ def not_covered(account: Account, worst: Amount, spoken: str) -> str:
     )
 
 
+def used_up(account: Account, spoken: str) -> str:
+    """That nothing more is begun which can't be stopped when it spends too much."""
+    left = account.left
+    options = ["--tokens N"] if left.tokens == 0 else []
+    options += ["--usd X"] if left.nano_usd == 0 else []
+    return (
+        f"{title(account.scope)} is used up: {spent(account, 100)}. "
+        f"{way_out(account.scope, spoken, options)}"
+    )
+
+
 def spent(account: Account, percent: int) -> str:
     """The same of what is spent, where that is at least so many per cent of a cap."""
     words = []

@@ -19,6 +19,8 @@ from conductor_app.store.database import Transaction
 
 # The kind of the error that tells of a budget that runs short.
 BUDGET_ALERT = "BUDGET_ALERT"
+# With less than that left a budget is used up.
+LEAST = Amount(1, 1)
 
 
 class AttemptEnded(NotAllowed):
@@ -96,6 +98,15 @@ def record(tx: Transaction, spender: Spender, used: Used, daily: Daily) -> list[
     budgets.charge(tx, [(place, rules.NOTHING, used.amount)])
     budgets.add_usage(tx, spender, day, used)
     return budgets.alerts_due(tx, place.ids.values())
+
+
+def used_up(tx: Transaction, spender: Spender, daily: Daily) -> Refused | None:
+    """The budget that has nothing left, before something begins that spends without asking."""
+    place = spender.place(rules.day_of(tx.now))
+    opening.create_missing(tx, place, daily)
+    rows = budgets.of_ids(tx, place.ids.values())
+    accounts = [budgets.account(rows[id_]) for id_ in place.ids.values()]
+    return rules.refusal(accounts, LEAST)
 
 
 def alert(tx: Transaction, execution_id: str, budget_ids: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""`kill -9` of a worker in the middle of a call that costs money: nobody knows, so it is paid whole."""
+"""`kill -9` of a worker in the middle of a call: nobody knows what it took, so it is paid whole."""
 
 import pytest
 from sqlalchemy import select

@@ -148,7 +148,7 @@ def test_the_emergency_pool_is_opened_once_a_day_with_a_reason(engine: Engine) -
     assert engine.do(*pool, "the release is today").going_on == (id_,)
     row = row_of(engine, "installation")
     assert (row.tokens_cap, row.emergency_reason) == (1500, "the release is today")
-    with pytest.raises(NotAllowed, match="open already .the release is today"):
+    with pytest.raises(NotAllowed, match=r"open already .the release is today"):
         engine.do(*pool, "again")
     assert row_of(engine, "installation").tokens_cap == 1500
     engine.later(24 * 3600)
@@ -182,7 +182,7 @@ def test_an_unknown_price_is_allowed_by_a_person(engine: Engine) -> None:
     assert isinstance(
         engine.do(ledger.reserve, at_work(engine, id_), Amount(1), DAILY, priced=False), Reserved
     )
-    with pytest.raises(NotAllowed, match="already .it runs here"):
+    with pytest.raises(NotAllowed, match=r"already .it runs here"):
         engine.do(*allow, "again")
 
 

@@ -173,3 +173,25 @@ def test_a_report_that_can_not_be_counts_as_the_worst_case(engine: Engine, home:
     assert (told.tokens, told.cost_nano_usd) == (150, 200)
     assert of(engine) == (150, 200, 0, 0)
     assert engine.rows(select(usage))[0].basis == "assumed"
+
+
+def test_what_spends_without_asking_is_not_begun_any_more_once_a_budget_is_used_up(
+    engine: Engine, home: Path
+) -> None:
+    meter = metered(engine, home)
+    meter.admit(*CALL)
+    meter.record(*CALL, Usage(999, 0))
+    meter.admit(*CALL)
+    meter.record(*CALL, Usage(2000, 0))
+    with pytest.raises(AttemptFailed, match=r"is used up: 2,999 of 1,000 tokens\. .*--tokens N"):
+        meter.admit(*CALL)
+
+
+def test_nor_while_others_hold_all_that_is_left(engine: Engine, home: Path) -> None:
+    meter = metered(engine, home)
+    with meter.call(*CALL, 1000, 0) as call:
+        with pytest.raises(AttemptFailed, match="it waits") as failed:
+            meter.admit(*CALL)
+        call.settle(Usage(1, 0))
+    assert failed.value.retry_after
+    meter.admit(*CALL)

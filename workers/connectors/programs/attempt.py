@@ -9,7 +9,7 @@ from workers.agents.base import AgentContext, AgentResult
 from workers.connectors.base import LogCallback
 from workers.connectors.programs.changes import changes_since
 from workers.connectors.programs.report import Report
-from workers.connectors.programs.session import Means, Session, account_for, session
+from workers.connectors.programs.session import Means, Session, account_for, admit, session
 from workers.connectors.programs.verdict import failure
 from workers.failures import AttemptFailed, FailureKind
 from workers.narration import one_line
@@ -50,6 +50,8 @@ class ProgramConnector(ABC):
         changed = changes_since(context.worktree)
         whole = "\n\n".join(part for part in (context.system, prompt) if part)
         run = self.begin(whole, context)
+        if program.soft_cap:
+            _admit(self.means, context)
         cap = ", soft cap: it spends without asking" if program.soft_cap else ""
         context.log(f"{program.name} is started{cap}")
         with session(self.means, whole, context, _seconds_left(context)) as ready:
@@ -80,6 +82,13 @@ class ProgramConnector(ABC):
     # Nothing to override.
     def set_log_callback(self, callback: LogCallback) -> None:  # noqa: B027
         """Not needed: the context has the log."""
+
+
+def _admit(means: Means, context: AgentContext) -> None:
+    try:
+        admit(means, context)
+    except AttemptFailed as refused:
+        raise waiting_for(refused) or refused from refused
 
 
 def _wait(refusal: AttemptFailed, context: AgentContext) -> Suspend | None:

@@ -85,6 +85,12 @@ def session(means: Means, prompt: str, context: AgentContext, seconds: float) ->
         yield Session([str(installed.file), *argv[1:]], cwd, limits, access, account)
 
 
+def admit(means: Means, context: AgentContext) -> None:
+    """Before a program whose cap is soft; raises AttemptFailed where nothing may be spent."""
+    meter: CallMeter = context.meter or Unmetered()
+    meter.admit(means.program.name, means.program.provider, means.program.model or "")
+
+
 def account_for(means: Means, report: Report, context: AgentContext) -> None:
     """Book what a program says that it used, where no gateway has counted it.
 
