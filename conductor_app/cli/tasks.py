@@ -72,7 +72,10 @@ def command_why(invocation: Invocation, execution: str | None, task: str) -> Non
 @execution_option
 @click.argument("task")
 def command_retry(invocation: Invocation, execution: str | None, task: str) -> None:
-    """Try a failed or cancelled TASK again; its agent is told what went wrong."""
+    """Try a failed or cancelled TASK again, or now one that waits for its next try.
+
+    The agent is told what went wrong.
+    """
     _post(invocation, f"tasks/{_current(invocation, execution, task).id}/retry")
 
 

@@ -224,7 +224,8 @@ def _queued(tx: Transaction, task: Row[Any]) -> str:
     )
     if job is None:
         return "Its job is being made; the next tick does it at the latest."
-    return _sending(tx, job)
+    said = _sending(tx, job)
+    return f"{said} `conductor retry {task.key}` does it now." if job.not_before > tx.now else said
 
 
 def _sending(tx: Transaction, job: Row[Any]) -> str:

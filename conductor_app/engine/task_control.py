@@ -19,10 +19,20 @@ RETRYABLE = (TaskState.FAILED, TaskState.CANCELLED)
 
 
 def retry(tx: Transaction, execution_id: str, key: str) -> str:
-    """Give a failed or cancelled task a new generation, told what went wrong; its id."""
+    """Give a failed or cancelled task a new generation, told what went wrong; its id.
+
+    One that waits for its next try has it now, and so has what Conductor itself waits with: a
+    person who asks for it has mended something.
+    """
     execution, task = _found(tx, execution_id, key)
     if task.status not in RETRYABLE:
-        raise Refused(f"Task {key} is {task.status}; only a failed or cancelled one is retried.")
+        if not jobs.hurry(tx, execution.id, task.id):
+            raise Refused(
+                f"Task {key} is {task.status}; what is retried has failed, was cancelled, or "
+                "waits for its next try."
+            )
+        dispatch.top_up(tx, [each.queue for each in jobs.open_of(tx, execution.id)])
+        return str(task.id)
     id_ = generations.renew(tx, execution, task, task.notes)
     go_on(tx, execution)
     return id_

@@ -159,6 +159,14 @@ def unpark(tx: Transaction, task_id: str) -> None:
     tx.run(update(jobs).where(jobs.c.task_id == task_id, QUEUED).values(**due))
 
 
+def hurry(tx: Transaction, execution_id: str, task_id: str) -> int:
+    """Let what a task waits with be due now, and what Conductor itself waits with; how many."""
+    waiting = (jobs.c.not_before > tx.now, jobs.c.not_before < NEVER, QUEUED)
+    mine = or_(jobs.c.task_id == task_id, jobs.c.kind != "attempt")
+    statement = update(jobs).where(jobs.c.execution_id == execution_id, mine, *waiting)
+    return tx.run(statement.values(not_before=0, hinted_at=None))
+
+
 def change(tx: Transaction, ids: Collection[str], **values: Any) -> int:
     return tx.run(update(jobs).where(jobs.c.id.in_(list(ids))).values(**values))
 

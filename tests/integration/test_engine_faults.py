@@ -186,6 +186,17 @@ class TestInfrastructure:
         assert engine.status(one) == "completed"
         assert engine.task(one, "0/a").failures == 0
 
+    @pytest.mark.parametrize("kind", ["0/a", "integrate", "checkpoint"])
+    def test_a_person_who_has_mended_it_need_not_wait(self, engine: Engine, kind: str) -> None:
+        one = engine.start(workflow(phase(task("a", files=True, retry={"max": 0}))))
+        engine.run(outcomes={kind: [Interrupted("no disk")]})
+        (job,) = [row for row in engine.jobs(one) if row.status == "queued"]
+        assert job.not_before > engine.now
+        engine.do(task_control.retry, one, "0/a")
+        engine.run()
+        assert engine.status(one) == "completed"
+        assert engine.task(one, "0/a").generation == 1
+
     def test_what_breaks_in_another_way_or_much_later_is_told_too(self, engine: Engine) -> None:
         one = engine.start(workflow(phase(task("a"))))
         for message, wait in (("no disk", 10), ("no git", 3600), ("no disk", 60)):

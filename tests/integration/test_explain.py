@@ -114,7 +114,8 @@ def test_a_retry_that_waits_for_its_time(engine: Engine) -> None:
     id_ = started(engine, task("a", retry={"base": 60}))
     engine.run(outcomes={"0/a": [Failed("TIMEOUT", "too slow")]})
     assert said(engine, id_, "0/a") == (
-        "It is tried again at 08:01:00 UTC on 15 Jan 2027, in 60 s, after 1 failed attempt."
+        "It is tried again at 08:01:00 UTC on 15 Jan 2027, in 60 s, after 1 failed attempt. "
+        "`conductor retry 0/a` does it now."
     )
 
 

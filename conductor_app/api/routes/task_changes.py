@@ -23,10 +23,10 @@ Task = Row[tuple[object, ...]]
 
 @api.post("/retry", responses=OK)
 def retry_task(path: TaskPath, body: Nothing) -> Response:
-    """Try a failed or cancelled task anew, told what went wrong."""
+    """Try a failed or cancelled task anew, told what went wrong; now, where it waits."""
     return _change(
         path.task_id,
-        "is tried anew",
+        "is tried again now",
         lambda tx, task: task_control.retry(tx, task.execution_id, task.key),
     )
 
