@@ -52,7 +52,7 @@ class Shop:
             "connector": None,
             "log": self.log.append,
             "cancelled": lambda: False,
-            "deadline": time.monotonic() + 60,
+            "deadline": time.monotonic() + 180,
             "artifacts": self.artifacts,
             "meter": self._meter(),
             "system": "You are careful.",
