@@ -7,6 +7,8 @@ once, after every fork; a provider that somebody else has set up (an application
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 NAME = "conductor"
 Attributes = Mapping[str, Any]
-# How long the end of a process may take to export what is left, in milliseconds.
-LAST_EXPORT = 3_000
+# How long the end of a process may take to export what is left, in seconds.
+LAST_EXPORT = 5.0
 
 
 class Span(Protocol):
@@ -97,9 +99,16 @@ def stop() -> None:
     """Export what is left, within a few seconds; nothing is recorded from here on."""
     global _telemetry
     ended, _telemetry = _telemetry, None
-    for provider in ended.own if ended else ():
-        provider.force_flush(LAST_EXPORT)
-        provider.shutdown()
+    deadline = time.monotonic() + LAST_EXPORT
+    # Beside each other, and left behind where a collector is away: their patience is longer.
+    work = [
+        threading.Thread(target=provider.shutdown, name="last export", daemon=True)
+        for provider in (ended.own if ended else ())
+    ]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 @contextmanager
