@@ -40,7 +40,8 @@ class Recorded:
 
     def __str__(self) -> str:
         reviews = f", {self.reviews} reviews" if self.reviews else ""
-        return f"phases 0 to {self.last_phase}, {self.attempts} attempts{reviews} in {self.folder}"
+        phases = f"phases 0 to {self.last_phase}" if self.last_phase else "phase 0"
+        return f"{phases}, {self.attempts} attempts{reviews} in {self.folder}"
 
 
 def record(tx: Transaction, execution: Row[Any], artifacts: Path, root: Path) -> Recorded:

@@ -89,7 +89,8 @@ def _phase(before: str, after: str, facts: Facts, _: object) -> Words:
 def _milestone(before: str, after: str, facts: Facts, _: object) -> Words:
     name = f"Milestone {facts['name']}"
     if after == "pending" and before == "validating":
-        return NOTE, f"{name}: a check failed; the task behind it is opened again"
+        why = f" ({one_line(facts['why'])})" if facts.get("why") else ""
+        return NOTE, f"{name}: a check failed{why}; the task behind it is opened again"
     return {
         "validating": (WORKING, f"{name}: its checks run"),
         "completed": (DONE, f"{name} is complete"),

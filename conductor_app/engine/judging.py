@@ -52,7 +52,8 @@ def _milestone(
         phases.move_milestone(tx, row, MilestoneState.FAILED)
         block_unproven(tx, execution, f"Milestone {row.name} fails its checks{_named(bad)}")
         return
-    phases.move_milestone(tx, row, MilestoneState.PENDING, rounds=row.rounds + 1)
+    why = f"{bad[0].name}: {bad[0].message}"
+    phases.move_milestone(tx, row, MilestoneState.PENDING, why=why, rounds=row.rounds + 1)
     generations.renew(tx, execution, task, _notes(task, bad))
 
 

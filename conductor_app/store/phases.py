@@ -119,8 +119,14 @@ def milestone(tx: Transaction, milestone_id: str) -> Row[Any] | None:
 
 
 def move_milestone(
-    tx: Transaction, milestone: Row[Any], state: MilestoneState, **values: Any
+    tx: Transaction,
+    milestone: Row[Any],
+    state: MilestoneState,
+    *,
+    why: str | None = None,
+    **values: Any,
 ) -> bool:
+    """`why` is for those who watch."""
     changed = tx.run(
         update(milestones)
         .where(milestones.c.id == milestone.id, milestones.c.status == milestone.status)
@@ -135,6 +141,7 @@ def move_milestone(
             state,
             key=milestone.key,
             name=milestone.name,
+            **({"why": why} if why else {}),
         )
     return bool(changed)
 
