@@ -10,7 +10,7 @@ from conductor_app.cli.budget_words import AMOUNT, amounts, budget_rows, remarks
 from conductor_app.cli.chosen import execution_option, to_be_shown
 from conductor_app.cli.invocation import COMMON_OPTIONS, Invocation, command
 from conductor_app.cli.reading import reading
-from conductor_app.errors import NotFound
+from conductor_app.errors import Ambiguous, NotFound
 
 DIMENSIONS = ("day", "project", "execution", "task", "agent", "connector", "model")
 # How many days, executions and so on are shown at most.
@@ -201,7 +201,7 @@ def _subject(tx: Any, invocation: Invocation, execution: str | None) -> tuple[An
 
     try:
         return to_be_shown(tx, invocation, execution), None
-    except NotFound:
+    except (NotFound, Ambiguous):
         if execution is not None:
             raise
         return None, project_id(tx, invocation)

@@ -113,7 +113,7 @@ def alert(tx: Transaction, execution_id: str, budget_ids: Sequence[str]) -> None
     """Tell once that a budget runs short: in what the execution that made it so tells of itself."""
     execution = executions.lock(tx, execution_id)
     assert execution is not None
-    for id_ in budget_ids:
+    for id_ in sorted(budget_ids, key=rules.locking_order):
         row = budgets.get(tx, id_)
         if row is None or not budgets.mark_alerted(tx, id_):
             continue
