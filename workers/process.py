@@ -53,9 +53,9 @@ class WorkerProcess:
         """How commands are confined here; raises SandboxUnavailable."""
         return Sandbox.detect(self.conductor.settings.sandbox)
 
-    @cached_property
+    @property
     def prices(self) -> Prices:
-        """What models cost; raises InvalidSettings."""
+        """What models cost, read anew for each attempt; raises InvalidSettings."""
         return prices.load(self.conductor.settings.home)
 
     def carry_out(
