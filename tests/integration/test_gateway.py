@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -381,3 +383,9 @@ def test_many_calls_at_once(program: Program) -> None:
     for thread in threads:
         thread.join()
     assert len(program.meter.ends) == len(program.server.requests) == 16
+
+
+def test_nothing_of_it_is_left_when_its_process_ends() -> None:
+    code = "from workers.gateway import gateway; print(gateway().door[1])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not Path(ran.stdout.strip()).parent.exists()

@@ -1,5 +1,6 @@
 """The gateway's server: a port of 127.0.0.1 and a Unix socket, a thread per connection."""
 
+import atexit
 import os
 import shutil
 import socketserver
@@ -69,8 +70,11 @@ class Gateway:
 
 
 @cache
-def _of_process(_pid: int) -> Gateway:
-    return Gateway()
+def _of_process(pid: int) -> Gateway:
+    made = Gateway()
+    # Not by a process that is forked off later: it has the same list of what to do at its end.
+    atexit.register(lambda: made.close() if os.getpid() == pid else None)
+    return made
 
 
 def gateway() -> Gateway:
