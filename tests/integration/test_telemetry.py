@@ -5,8 +5,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from sqlalchemy import select
 
 from beat.gauges import Gauges
 from conductor_app import bootstrap, connector_settings, create_app, masking, telemetry
@@ -28,6 +30,7 @@ from conductor_app.queue import CeleryQueue, Hint, MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir
 from conductor_app.store import migrations
+from conductor_app.store.tables import executions
 from conductor_app.workflows import loader
 from tests.fakes.model_server import Space, says
 from workers import telemetry as of_work
@@ -35,6 +38,7 @@ from workers.connectors.base import ToolCall, ToolResult
 from workers.gateway import Gateway, GatewayAccount
 from workers.gateway.meter import Unmetered
 from workers.process import WorkerProcess
+from workers.publisher import Publisher
 
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CANARY = "canary-in-a-span-8f3c1"
@@ -88,6 +92,23 @@ def recorded() -> Iterator[Recorded]:
     telemetry.stop()
 
 
+class Wire:
+    """A queue that keeps what a message would carry beside its job, on whatever thread."""
+
+    def __init__(self) -> None:
+        self.sent: SimpleQueue[tuple[str, dict[str, str]]] = SimpleQueue()
+
+    def send(self, hints: Sequence[Hint]) -> None:
+        for hint in hints:
+            self.sent.put((hint.links[0], dict(telemetry.carrier())))
+
+    def consume(self, queue: str) -> None:
+        """Whoever asks is told at once."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
 @pytest.fixture
 def carry_out(
     home: Path, model_server: Space, monkeypatch: pytest.MonkeyPatch
@@ -100,25 +121,45 @@ def carry_out(
         monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", url)
         settings = Settings.load(home, sandbox="unconfined")
         migrations.upgrade(settings.database_url)
-        queue = MemoryQueue()
-        process = WorkerProcess(
-            bootstrap.connect(settings, queue), "agent", 2, lambda: ["agent.talker"]
-        )
+        wire = Wire()
+        conductor = bootstrap.connect(settings, Publisher(wire))
+        process = WorkerProcess(conductor, "agent", 2, lambda: ["agent.talker"])
         made.append(process)
         create_demo_repository(home / "project")
         loaded = loader.parse(TEMPLATE, "traced.yml")
         order = start.Wanted(loaded.workflow, loaded.version, "traced.yml", loaded.text, inputs={})
-        with process.conductor.transaction() as tx:
+        with telemetry.span("asked"), conductor.transaction() as tx:
             project = projects.find_or_create(tx, str(home / "project"))
             execution_id = start.start(tx, project.id, order)
-        while queue.hints:
-            process.carry_out(queue.hints.pop(0).links[0])
-        Gauges().tell(process.conductor)
+        while not ended(conductor, execution_id):
+            job, headers = wire.sent.get(timeout=30)
+            process.carry_out(job, (), headers)
+        Gauges().tell(conductor)
         return execution_id
 
     yield run
     for each in made:
         each.close()
+
+
+def ended(conductor: bootstrap.Conductor, execution_id: str) -> bool:
+    with conductor.read() as tx:
+        (execution,) = tx.all(select(executions).where(executions.c.id == execution_id))
+    return execution.status in ("completed", "failed", "paused")
+
+
+def test_one_trace_leads_from_the_request_to_the_last_tool(
+    recorded: Recorded, carry_out: Callable[[str], str], model_server: Space
+) -> None:
+    carry_out(model_server.url("change"))
+    asked = recorded.one("asked").context
+    spans = recorded.exporter.get_finished_spans()
+    assert len(spans) > 10
+    assert {span.context.trace_id for span in spans} == {asked.trace_id}
+    first = recorded.spans("conductor.checkpoint")[0]
+    assert first.parent and first.parent.span_id == asked.span_id
+    attempt = recorded.one("conductor.attempt")
+    assert attempt.parent and attempt.parent.span_id == first.context.span_id
 
 
 def test_an_attempt_is_a_tree_of_spans(
