@@ -219,3 +219,30 @@ def test_a_hundred_at_the_last_per_cent(engine: Engine, worst: int) -> None:
             each.result()
     assert wrong == []
     assert standing(engine, of_execution(who.execution_id)) == (Amount(10_000), Amount())
+
+
+def test_alerts_and_calls_take_their_budgets_in_one_order(engine: Engine) -> None:
+    """Else two of them would wait for each other, and a database would end one."""
+    who = spender(engine, budget={"tokens": 100_000})
+    daily = Daily(Caps(tokens=100_000), alert_percent=1)
+    engine.do(ledger.record, who, Used(2_000, 0), daily)
+    ids = [row.id for row in engine.rows(select(budgets).order_by(budgets.c.id.desc()))]
+    start = threading.Barrier(2)
+
+    def tell() -> None:
+        start.wait()
+        for _ in range(30):
+            for id_ in ids:
+                engine.change(budgets, budgets.c.id == id_, alerted_at=None)
+            engine.do(ledger.alert, who.execution_id, ids)
+
+    def call() -> None:
+        start.wait()
+        for _ in range(60):
+            reserved = reserve(engine, who, Amount(1), daily)
+            assert isinstance(reserved, Reserved)
+            engine.do(ledger.release, reserved.id)
+
+    with ThreadPoolExecutor(2) as threads:
+        for each in [threads.submit(tell), threads.submit(call)]:
+            each.result()
