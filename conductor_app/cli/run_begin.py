@@ -1,8 +1,11 @@
 """How a run gets its execution: a new one through the API, or an unfinished one that goes on."""
 
+import fcntl
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -12,6 +15,7 @@ from conductor_app.cli.run_watch import last_event
 from conductor_app.domain.states import ExecutionState
 from conductor_app.errors import NotFound, Refused
 from conductor_app.launch import Order
+from conductor_app.places import Places
 from conductor_app.store import projects
 from conductor_app.store.database import Transaction
 from conductor_app.views import current, lists
@@ -56,6 +60,14 @@ def resume(api: Api, tx: Transaction, location: str | None) -> Begun:
     if execution.status == ExecutionState.PAUSED:
         api.post(f"executions/{execution.id}/resume")
     return begun
+
+
+@contextmanager
+def one_at_a_time(home: Path) -> Iterator[None]:
+    """Of two runs typed at once the second looks when the first has begun, and finds it."""
+    with (Places(home).run / "begin.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def require_free(tx: Transaction, location: str) -> None:

@@ -86,9 +86,10 @@ class _Course:
             with self.database.read() as tx:
                 return run_begin.resume(self.api, tx, location)
         location = location or str(fresh_directory(self.settings.home))
-        with self.database.read() as tx:
-            run_begin.require_free(tx, location)
-        return run_begin.begin(self.api, location, order)
+        with run_begin.one_at_a_time(self.settings.home):
+            with self.database.read() as tx:
+                run_begin.require_free(tx, location)
+            return run_begin.begin(self.api, location, order)
 
     def announce(self, begun: Begun, *, resumed: bool) -> None:
         """Say what is going to happen, what it may cost, and where it can be watched."""
