@@ -15,7 +15,6 @@ from conductor_app.store.tables import attempts, tasks
 from conductor_app.views.decisions import listed
 from tests.fakes.model_server import Ask, Reply, Space, rate_limited, says
 from tests.faults.cluster import Cluster
-from tests.faults.conftest import MakeCluster
 from tests.faults.judge import branch_of, judge, judge_leftovers
 from tests.faults.templates import one_phase
 
@@ -35,12 +34,6 @@ def models(model_server: Space, monkeypatch: pytest.MonkeyPatch) -> Space:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-0123456789")
     monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.url("played"))
     return model_server
-
-
-@pytest.fixture
-def cluster(make_cluster: MakeCluster) -> Cluster:
-    """With a lease that a busy machine does not lose: here every turn is counted."""
-    return make_cluster(lease_seconds=5.0)
 
 
 class Play:
@@ -228,20 +221,3 @@ def pending(cluster: Cluster) -> list[str]:
 def task_states(cluster: Cluster) -> dict[str, str]:
     with cluster.conductor.read() as tx:
         return {row.key: row.status for row in tx.all(select(tasks.c.key, tasks.c.status))}
-
-
-def test_from_one_that_is_only_frozen_nothing_is_taken_over(
-    models: Space, cluster: Cluster
-) -> None:
-    """Its worktree is still its own: the work starts over, and its late end is refused."""
-    play = Play(models, *TURNS)
-    play.at(2, lambda: cluster.freeze("agent-1"))
-    cluster.start("agent-1", "system", "isolated", "beat")
-    one = cluster.begin(WORK)
-    cluster.wait(lambda: 2 in play.asked, "the second turn is asked for")
-    cluster.start("agent-2")
-    cluster.reaches(one, "completed")
-    assert play.asked == [1, 2, 1, 2, 3, 4]
-    cluster.thaw("agent-1")
-    assert brought(cluster, one) == BOTH
-    assert ends(cluster) == ["lost", "succeeded"]
