@@ -76,7 +76,7 @@ class AgentContext:
     hosts: Sequence[str] = ()
     desk: Desk | None = None
     # The MCP servers whose tools it may use.
-    mcp: Offers = Offers()
+    mcp: Offers = field(default_factory=Offers)
     # How far an earlier attempt came that this one goes on with, and what its own transcript says
     # of it in the first line.
     earlier: Earlier | None = None
