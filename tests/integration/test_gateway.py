@@ -235,6 +235,8 @@ def test_a_token_is_good_for_one_attempt(
         ("/v1/messages", {}, 400),
         ("/v1/messages", {"model": 7}, 400),
         ("/v1/responses", {"input": "x"}, 400),
+        ("/v1/responses", {"model": SOL, "input": "x", "previous_response_id": "resp_1"}, 400),
+        ("/v1/responses", {"model": SOL, "input": [{"type": "item_reference", "id": "1"}]}, 400),
     ],
 )
 def test_what_is_no_call_goes_nowhere(program: Program, path: str, body: Any, status: int) -> None:

@@ -13,6 +13,8 @@ _MESSAGES_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
 _RESPONSES_TOOLS = ("function", "custom", "namespace", "local_shell", "apply_patch")
 _MESSAGES_FIELDS = ("mcp_servers", "container", "speed", "inference_geo", "service_tier")
 _RESPONSES_FIELDS = ("service_tier", "background")
+# What leads to text that a provider has kept, and counts as input.
+_RESPONSES_KEPT = ("previous_response_id", "conversation", "prompt")
 
 
 def plain_messages(body: Json) -> Json:
@@ -34,6 +36,16 @@ def plain_responses(body: Json) -> Json:
         kept["tools"] = _at_home(tools, _RESPONSES_TOOLS, "function")
     if isinstance(items := body.get("input"), list):
         kept["input"] = [_with_tools_at_home(item) for item in items]
+    return kept
+
+
+def kept_at_provider(body: Json) -> str | None:
+    """What of a Responses request stands for text that is not in it, of unknown size."""
+    kept = next((name for name in _RESPONSES_KEPT if body.get(name)), None)
+    items = body.get("input")
+    if kept is None and isinstance(items, list):
+        found = (each.get("type") for each in items if isinstance(each, dict))
+        kept = next((name for name in found if name == "item_reference"), None)
     return kept
 
 
