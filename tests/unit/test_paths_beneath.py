@@ -166,7 +166,7 @@ def test_a_write_that_fails_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("workers.tools.worktree_files.os.replace", full)
-    with pytest.raises(ToolFault, match="No space left"):
+    with pytest.raises(OSError, match="No space left"):
         write_bytes(root, "src/app.py", b"half")
     assert os.listdir(root / "src") == ["app.py"]
     assert (root / "src" / "app.py").read_bytes() == b"app"

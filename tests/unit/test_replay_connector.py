@@ -163,7 +163,7 @@ def test_the_log_says_that_it_is_a_replay(tmp_path: Path) -> None:
 
 
 def test_an_unknown_connector_names_the_known_ones() -> None:
-    words = "no connector 'oracle'; there are replay"
+    words = "no connector 'oracle'; there are claude, "
     with pytest.raises(AttemptFailed, match=words) as failure:
         open_connector("oracle", workflow="w", task="0/a", failures=0)
     assert not failure.value.retryable
