@@ -23,7 +23,12 @@ from workers.connectors.base import Message, ToolCall, ToolResult, Turn, Usage
 from workers.suspension import Suspend
 
 Facts = dict[str, Any]
-_FINISHED = {"done": "stop", "cut": "length", "refused": "content_filter"}
+_FINISHED = {
+    "done": "stop",
+    "paused": "stop",
+    "cut": "length",
+    "refused": "content_filter",
+}
 _PORTS = {"https": 443, "http": 80}
 
 

@@ -25,7 +25,8 @@ def repo(tmp_path: Path) -> Path:
 def test_the_built_in_workflow_is_listed_and_read(api: Caller) -> None:
     listed = api.get("/workflows")["items"]
     assert [(each["name"], each["source"]) for each in listed] == [
-        ("project-conductor", "built in")
+        ("change", "built in"),
+        ("project-conductor", "built in"),
     ]
     told = api.get("/workflows/project-conductor")
     assert told["version"] == loader.load("project-conductor").version

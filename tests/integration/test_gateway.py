@@ -384,7 +384,9 @@ def test_many_calls_at_once(program: Program) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(program.meter.ends) == len(program.server.requests) == 16
+    # A call is settled after its program has heard the end.
+    wait_until(lambda: len(program.meter.ends) == 16)
+    assert len(program.server.requests) == 16
 
 
 def test_nothing_of_it_is_left_when_its_process_ends() -> None:

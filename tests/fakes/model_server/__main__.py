@@ -17,12 +17,15 @@ def main() -> None:
         "--script", action="append", default=[], metavar="NAME=FILE", help="turns as a JSON list"
     )
     options = parser.parse_args()
+    # Blocked before any thread begins, so that nobody but sigwait gets them.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with running(options.port) as server:
         for named in options.script:
             name, _, path = named.partition("=")
             server.default.add(name, *turns_of(json.loads(Path(path).read_text())))
         print(server.address, flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.sigwait(ends)
     sys.exit(0)
 
 
