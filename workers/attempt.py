@@ -276,11 +276,11 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
             artifacts=attempt.artifacts,
             environment=_environment(attempt, worktree, log),
             hosts=network.allowed(agent_spec),
-            meter=Meter(process.conductor, process.prices, claim),
-            desk=TaskDesk(process.conductor, claim),
+            meter=Meter(process.conductor, process.patience, process.prices, claim),
+            desk=TaskDesk(process.patience, claim),
             earlier=earlier,
             header=start.header(connector.name if connector else FUNCTION),
-            mcp=offers_of(process.conductor, claim),
+            mcp=offers_of(process.patience, claim),
         )
         attempt.held.until = attempt.context.deadline + GRACE
         if claim.working_left is not None:
@@ -288,7 +288,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         agent = process.agents.resolve(agent_spec)
         task = briefing.task_of(claim, spec)
         if connector is not None:
-            told = briefing.surroundings(process.conductor, claim, worktree)
+            told = briefing.surroundings(process.patience, claim, worktree)
             task = replace(task, context={**task.context, **told})
         with telemetry.agent(claim, connector, attempt.context):
             result = agent.perform_task(task, attempt.context)

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conductor_app.bootstrap import Conductor
 from conductor_app.domain.workflow import TaskSpec, given_checks, render
 from conductor_app.engine.claim import Claim
 from conductor_app.views import lessons
 from workers.agents.base import AgentTask
 from workers.checks.description import described
 from workers.confinement import OutsideCheckout, inside
+from workers.patience import Patience
 from workers.workspace import Worktree
 
 # What a project says of itself to those who work on it: the first of these that is there.
@@ -49,13 +49,12 @@ def task_of(claim: Claim, spec: TaskSpec) -> AgentTask:
     )
 
 
-def surroundings(
-    conductor: Conductor, claim: Claim, worktree: Worktree | None
-) -> Mapping[str, Any]:
+def surroundings(patience: Patience, claim: Claim, worktree: Worktree | None) -> Mapping[str, Any]:
     """What a model should know besides its task, by heading; what is not known is left out."""
     agent = claim.agent.name if claim.agent else ""
-    with conductor.read() as tx:
-        learnt = lessons.relevant(tx, claim.project_id, agent, claim.phase, LESSONS)
+    learnt = patience.read(
+        lambda tx: lessons.relevant(tx, claim.project_id, agent, claim.phase, LESSONS)
+    )
     told = {
         "lessons": [_lesson(each) for each in learnt if each["category"] != "pattern"],
         "patterns": [_lesson(each) for each in learnt if each["category"] == "pattern"],

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 
 from conductor_app import logs, masking
-from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Question
 from conductor_app.domain.signals import SignalType
 from conductor_app.engine import decisions, remarks
 from conductor_app.engine.claim import Claim
+from workers.patience import Patience
 from workers.tools.workplace import ToolFault
 
 
@@ -17,32 +17,31 @@ from workers.tools.workplace import ToolFault
 class TaskDesk:
     """What the attempt leaves counts only while it holds its job."""
 
-    conductor: Conductor
+    patience: Patience
     claim: Claim
 
     def answer(self, question: Question) -> str | None:
         try:
-            with self.conductor.read() as tx:
-                return decisions.answered(tx, self.claim.task_id, question)
+            return self.patience.read(
+                lambda tx: decisions.answered(tx, self.claim.task_id, question)
+            )
         except DBAPIError as problem:
             # Asked again, it waits: its report has the patience for a database that is away.
             logs.warning("desk_unreachable", name=self.claim.task_key, error=problem)
             return None
 
     def remember(self, category: str, lesson: str, action: str) -> None:
+        told = masking.within((category, lesson, action))
         try:
-            with self.conductor.transaction() as tx:
-                told = masking.within((category, lesson, action))
-                kept = remarks.remember(tx, self._source, *told)
+            kept = self.patience.write(lambda tx: remarks.remember(tx, self._source, *told))
         except DBAPIError as problem:
             raise _away(problem) from problem
         _refuse_unless(kept)
 
     def signal(self, type_: SignalType, title: str, detail: str) -> None:
+        told = masking.within((title, detail))
         try:
-            with self.conductor.transaction() as tx:
-                told = masking.within((title, detail))
-                kept = remarks.signal(tx, self._source, type_, *told)
+            kept = self.patience.write(lambda tx: remarks.signal(tx, self._source, type_, *told))
         except DBAPIError as problem:
             raise _away(problem) from problem
         _refuse_unless(kept)

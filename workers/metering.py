@@ -1,9 +1,10 @@
 """The meter of an attempt: what its calls may cost is reserved before, and settled after."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
@@ -16,15 +17,19 @@ from conductor_app.engine import budgets
 from conductor_app.engine.budgets import AttemptEnded, PriceUnknown, Reserved
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import Unreachable
+from conductor_app.ids import new_id
 from conductor_app.prices import Prices, Tokens, date_of
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.database import Transaction
 from workers import crash
 from workers.connectors.base import Usage
 from workers.failures import AttemptFailed, FailureKind
+from workers.patience import Patience
 
 # How long to wait for what others have reserved, in seconds: about a call's length.
 WAIT = 2.0
+
+T = TypeVar("T")
 
 
 class Call:
@@ -103,8 +108,11 @@ class Terms:
 class Meter:
     """What an attempt spends goes through here."""
 
-    def __init__(self, conductor: Conductor, prices: Prices, claim: Claim) -> None:
-        self._conductor = conductor
+    def __init__(
+        self, conductor: Conductor, patience: Patience, prices: Prices, claim: Claim
+    ) -> None:
+        self._daily = conductor.daily
+        self._patience = patience
         self._prices = prices
         self._claim = claim
 
@@ -153,8 +161,7 @@ class Meter:
     def admit(self, connector: str, provider: str, model: str) -> None:
         """Raises AttemptFailed, as `call`, where a budget of what spends unasked is used up."""
         spender = self._spender(connector, provider, model)
-        with self._transaction() as tx:
-            refused = budgets.used_up(tx, spender, self._conductor.daily)
+        refused = self._write(lambda tx: budgets.used_up(tx, spender, self._daily))
         if refused is not None:
             raise _exhausted(refused, None, spender)
 
@@ -177,10 +184,8 @@ class Meter:
             terms = Terms(self._prices, spender, 0, 0)
             own = usage.cost_nano_usd or terms.of(usage)
             used = _used(usage, own, Basis.SOFT_CAP, terms.at, request_id)
-        daily = self._conductor.daily
-        with self._transaction() as tx:
-            due = budgets.record(tx, spender, used, daily)
-        self._alert(due)
+        id_ = new_id()
+        self._alert(self._write(lambda tx: budgets.record(tx, id_, spender, used, self._daily)))
         return replace(usage or Usage(), cost_nano_usd=used.nano_usd or 0)
 
     def book(
@@ -205,23 +210,20 @@ class Meter:
         if own is None and terms.worst is not None:
             own = reserved.worst.nano_usd
         used = _used(usage, own, Basis.REPORTED, terms.at, request_id)
-        with self._transaction() as tx:
-            due = budgets.settle(tx, reserved.id, used)
-        self._alert(due)
+        self._alert(self._write(lambda tx: budgets.settle(tx, reserved.id, used)))
         return replace(usage, cost_nano_usd=own or 0)
 
     def release(self, reserved: Reserved) -> None:
-        with self._transaction() as tx:
-            budgets.release(tx, reserved.id)
+        self._write(lambda tx: budgets.release(tx, reserved.id))
 
     def _reserve(self, spender: Spender, terms: Terms) -> Reserved | Refused:
         money = terms.worst
         worst = Amount(terms.input + terms.output, money or 0)
+        id_, priced = new_id(), money is not None
         try:
-            with self._transaction() as tx:
-                return budgets.reserve(
-                    tx, spender, worst, self._conductor.daily, priced=money is not None
-                )
+            return self._write(
+                lambda tx: budgets.reserve(tx, id_, spender, worst, self._daily, priced=priced)
+            )
         except AttemptEnded as ended:
             raise AttemptFailed(FailureKind.CANCELLED, ended.message, unspent=True) from None
         except PriceUnknown as unknown:
@@ -231,23 +233,18 @@ class Meter:
 
     def _assume_the_worst(self, reserved: Reserved) -> None:
         try:
-            with self._transaction() as tx:
-                due = budgets.settle(tx, reserved.id, None)
-            self._alert(due)
+            self._alert(self._write(lambda tx: budgets.settle(tx, reserved.id, None)))
         except Unreachable as problem:
             # The call's own end matters more; the attempt's end settles it as well.
             logs.warning("usage_unknown", attempt=self._claim.attempt_id, error=problem)
 
     def _alert(self, due: list[str]) -> None:
         if due:
-            with self._transaction() as tx:
-                budgets.alert(tx, self._claim.execution_id, due)
+            self._write(lambda tx: budgets.alert(tx, self._claim.execution_id, due))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
+    def _write(self, work: Callable[[Transaction], T]) -> T:
         try:
-            with self._conductor.transaction() as tx:
-                yield tx
+            return self._patience.write(work)
         except DBAPIError as problem:
             raise Unreachable(
                 "The database did not answer while a call was being accounted for; what it may "

@@ -8,7 +8,9 @@ from typing import TypeVar
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from conductor_app import logs
+from conductor_app.bootstrap import Conductor
 from conductor_app.store import database
+from conductor_app.store.database import Transaction
 
 # For how long, and how soon again, in seconds.
 PATIENCE = 60.0
@@ -22,11 +24,34 @@ T = TypeVar("T")
 class Patience:
     """Of one worker process, which is to end soon after `hurry`."""
 
-    def __init__(self) -> None:
+    def __init__(self, conductor: Conductor) -> None:
+        self._conductor = conductor
         self._end = math.inf
 
     def hurry(self) -> None:
         self._end = time.monotonic() + LAST_PATIENCE
+
+    def read(self, question: Callable[[Transaction], T]) -> T:
+        """What the database says, as soon as it says something."""
+
+        def once() -> T:
+            with self._conductor.read() as tx:
+                return question(tx)
+
+        return self.with_database(once)
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` returns once it is committed.
+
+        A commit that was not answered may have been made: done again, `work` finds that in the
+        rows and does nothing twice.
+        """
+
+        def once() -> T:
+            with self._conductor.transaction() as tx:
+                return work(tx)
+
+        return self.with_database(once)
 
     def with_database(self, work: Callable[[], T]) -> T:
         """What `work` returns; what its last commit did it reads from the rows."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from conductor_app import logs, masking, prices
 from conductor_app.bootstrap import Conductor
@@ -16,7 +16,6 @@ from conductor_app.engine.report import Answer
 from conductor_app.ids import new_id
 from conductor_app.prices import Prices
 from conductor_app.store import workers as worker_rows
-from conductor_app.store.database import Transaction
 from conductor_app.telemetry import continued
 from workers import attempt, crash, system_jobs, telemetry
 from workers.agents.registry import AgentRegistry
@@ -30,8 +29,6 @@ from workers.writer import Writer
 # longer one the broker's round trip is nothing, and with it Flower shows every link.
 QUICK = 1.0
 
-Answered = TypeVar("Answered")
-
 
 class WorkerProcess:
     """Claims jobs that its queue hints at, carries them out, reports how they ended."""
@@ -44,8 +41,8 @@ class WorkerProcess:
         self.agents = AgentRegistry()
         logs.of_process(worker=self.id)
         self._register(role, slots, queues())
-        self._patience = Patience()
-        self._writer = Writer(conductor, self.id, self._patience)
+        self.patience = Patience(conductor)
+        self._writer = Writer(conductor, self.id, self.patience)
         self._held = HeldJobs(self._writer, conductor.settings.heartbeat_seconds, queues)
 
     @cached_property
@@ -123,17 +120,8 @@ class WorkerProcess:
             # What is held is left to its lease, commands to their supervisors.
             os._exit(1)
         logs.info("worker_draining", worker=self.id)
-        self._patience.hurry()
+        self.patience.hurry()
         self._held.drain()
-
-    def ask(self, question: Callable[[Transaction], Answered]) -> Answered:
-        """What the database says, as soon as it says something."""
-
-        def asked() -> Answered:
-            with self.conductor.read() as tx:
-                return question(tx)
-
-        return self._patience.with_database(asked)
 
     def close(self) -> None:
         self._held.close()

@@ -89,12 +89,14 @@ class Reviewer:
     def _work(self, check: RubricCheck) -> Sequence[Row[Any]]:
         """The tasks whose work is reviewed, the one that would be opened again first."""
         claim = self.claim
-        with self.process.conductor.read() as tx:
-            if check.task is not None:
-                row = tasks.current(tx, claim.execution_id, full_key(claim.phase, check.task))
-                return [row] if row is not None else []
-            milestone = claim.payload.get("milestone")
-            rows = tasks.all_current(tx, claim.execution_id, claim.phase)
+        if check.task is not None:
+            key = full_key(claim.phase, check.task)
+            row = self.process.patience.read(lambda tx: tasks.current(tx, claim.execution_id, key))
+            return [row] if row is not None else []
+        milestone = claim.payload.get("milestone")
+        rows = self.process.patience.read(
+            lambda tx: tasks.all_current(tx, claim.execution_id, claim.phase)
+        )
         return [
             row for row in rows if row.status in NEED_MET and milestone in (None, row.milestone)
         ]
@@ -191,7 +193,7 @@ class Reviewer:
         return replace(claim, attempt_id=claim.job_id, task_id=task_id, agent=agent)
 
     def _ask(self, asked: "_Asked", model: Model, spender: Claim) -> "_Found":
-        meter = Meter(self.process.conductor, self.process.prices, spender)
+        meter = Meter(self.process.conductor, self.process.patience, self.process.prices, spender)
         used = Usage()
         problem = ""
         for _ in range(TRIES):

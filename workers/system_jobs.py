@@ -196,12 +196,12 @@ def integrate(
 
 def _still_valid(process: "WorkerProcess", execution_id: str, held: Held) -> bool:
     """Whether the fence still stands and no rollback or rerun holds the branch."""
-    free = process.ask(lambda tx: executions.hold_of(tx, execution_id)) is None
+    free = process.patience.read(lambda tx: executions.hold_of(tx, execution_id)) is None
     return free and _fence_stands(process, held)
 
 
 def _fence_stands(process: "WorkerProcess", held: Held) -> bool:
-    job = process.ask(lambda tx: jobs.get(tx, held.job_id))
+    job = process.patience.read(lambda tx: jobs.get(tx, held.job_id))
     return job is not None and job.status == "active" and bool(job.fence == held.fence)
 
 
@@ -222,7 +222,7 @@ def checkpoint(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
 
 def backup(process: "WorkerProcess", claim: Claim, moment: str) -> None:
     """Keep the execution's state as it is now, for people to look back at."""
-    kept = process.ask(lambda tx: state.state(tx, claim.execution_id))
+    kept = process.patience.read(lambda tx: state.state(tx, claim.execution_id))
     folder = process.conductor.settings.places.backups / claim.execution_id
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{moment}-{claim.job_id}.json", masking.words(state.text(kept)))

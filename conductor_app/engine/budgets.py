@@ -13,6 +13,7 @@ from conductor_app.domain.budget import Amount, Daily, Place, Refused, Scope
 from conductor_app.domain.budget_names import Name
 from conductor_app.engine import budget_opening as opening
 from conductor_app.errors import Refused as NotAllowed
+from conductor_app.ids import new_id
 from conductor_app.store import budgets, executions, records
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.database import Transaction
@@ -44,14 +45,16 @@ class Reserved:
 
 
 def reserve(
-    tx: Transaction, spender: Spender, worst: Amount, daily: Daily, *, priced: bool = True
+    tx: Transaction, id_: str, spender: Spender, worst: Amount, daily: Daily, *, priced: bool = True
 ) -> Reserved | Refused:
-    """Set the worst case aside in every budget it comes from, or in none.
+    """Set the worst case aside in every budget it comes from, or in none; once under this id.
 
     `priced` false says that the amount's money is not known. Raises AttemptEnded, PriceUnknown.
     """
     if budgets.attempt_status(tx, spender.attempt_id) != "active":
         raise AttemptEnded
+    if budgets.reservation(tx, id_) is not None:
+        return Reserved(id_, worst)
     day = rules.day_of(tx.now)
     place = spender.place(day)
     if not priced:
@@ -60,7 +63,8 @@ def reserve(
         opening.create_missing(tx, place, daily)
         if not _take_all(tx, place, worst):
             return _refused(tx, place, worst)
-    return Reserved(budgets.add_reservation(tx, spender, day, worst, priced=priced), worst)
+    budgets.add_reservation(tx, id_, spender, day, worst, priced=priced)
+    return Reserved(id_, worst)
 
 
 def settle(tx: Transaction, reservation_id: str, used: Used | None) -> list[str]:
@@ -69,13 +73,14 @@ def settle(tx: Transaction, reservation_id: str, used: Used | None) -> list[str]
     Once only: settled by somebody else, it stays so. The budgets whose alert is due come back.
     """
     row = budgets.reservation(tx, reservation_id)
-    if row is None or not budgets.close(tx, reservation_id):
+    if row is None:
         return []
-    if used is None:
-        used = budgets.at_worst(row)
-    spender, place = budgets.spender_of(row), budgets.place_of(row)
-    budgets.charge(tx, [(place, Amount(row.tokens, row.nano_usd), used.amount)])
-    budgets.add_usage(tx, spender, row.day, used, reservation_id)
+    place = budgets.place_of(row)
+    if budgets.close(tx, reservation_id):
+        used = used or budgets.at_worst(row)
+        budgets.charge(tx, [(place, Amount(row.tokens, row.nano_usd), used.amount)])
+        spender = budgets.spender_of(row)
+        budgets.add_usage(tx, new_id(), spender, row.day, used, reservation_id)
     return budgets.alerts_due(tx, place.ids.values())
 
 
@@ -87,16 +92,19 @@ def release(tx: Transaction, reservation_id: str) -> None:
         budgets.charge(tx, [(budgets.place_of(row), worst, rules.NOTHING)])
 
 
-def record(tx: Transaction, spender: Spender, used: Used, daily: Daily) -> list[str]:
+def record(tx: Transaction, id_: str, spender: Spender, used: Used, daily: Daily) -> list[str]:
     """Book what a program has spent that could not be asked beforehand; as `settle`.
+
+    Once under this id.
 
     Its cap is soft: what was spent is told, even beyond the cap.
     """
     day = rules.day_of(tx.now)
     place = spender.place(day)
-    opening.create_missing(tx, place, daily)
-    budgets.charge(tx, [(place, rules.NOTHING, used.amount)])
-    budgets.add_usage(tx, spender, day, used)
+    if not budgets.has_usage(tx, id_):
+        opening.create_missing(tx, place, daily)
+        budgets.charge(tx, [(place, rules.NOTHING, used.amount)])
+        budgets.add_usage(tx, id_, spender, day, used)
     return budgets.alerts_due(tx, place.ids.values())
 
 

@@ -170,9 +170,8 @@ def give_back(tx: Transaction, ids: Iterable[str], worst: Amount) -> None:
 
 
 def add_reservation(
-    tx: Transaction, spender: Spender, day: str, worst: Amount, *, priced: bool
-) -> str:
-    id_ = new_id()
+    tx: Transaction, id_: str, spender: Spender, day: str, worst: Amount, *, priced: bool
+) -> None:
     tx.later(
         _ADD_RESERVATION,
         {
@@ -186,7 +185,6 @@ def add_reservation(
             "created_at": tx.now,
         },
     )
-    return id_
 
 
 def reservation(tx: Transaction, id_: str) -> Row[Any] | None:
@@ -227,12 +225,17 @@ def _move(id_: str, reserved: Amount, spent: Amount) -> dict[str, Any]:
 
 
 def add_usage(
-    tx: Transaction, spender: Spender, day: str, used: Used, reservation_id: str | None = None
+    tx: Transaction,
+    id_: str,
+    spender: Spender,
+    day: str,
+    used: Used,
+    reservation_id: str | None = None,
 ) -> None:
     tx.later(
         _ADD_USAGE,
         {
-            "id": new_id(),
+            "id": id_,
             "reservation_id": reservation_id,
             **spender.columns,
             "day": day,
@@ -240,6 +243,10 @@ def add_usage(
             "created_at": tx.now,
         },
     )
+
+
+def has_usage(tx: Transaction, id_: str) -> bool:
+    return tx.first(select(usage.c.id).where(usage.c.id == id_)) is not None
 
 
 def open_of(tx: Transaction, attempt_ids: Iterable[str]) -> Sequence[Row[Any]]:
@@ -253,7 +260,7 @@ def settle_at_worst(tx: Transaction, attempt_ids: Iterable[str]) -> int:
     if not closed:
         return 0
     for row in closed:
-        add_usage(tx, spender_of(row), row.day, at_worst(row), row.id)
+        add_usage(tx, new_id(), spender_of(row), row.day, at_worst(row), row.id)
     amounts = [(row, Amount(row.tokens, row.nano_usd)) for row in closed]
     charge(tx, ((place_of(row), amount, amount) for row, amount in amounts))
     return len(closed)

@@ -22,6 +22,7 @@ from conductor_app.domain.budget import Amount, Caps, Daily, of_execution
 from conductor_app.engine import budgets as ledger
 from conductor_app.engine import claim, start
 from conductor_app.engine.budgets import Reserved
+from conductor_app.ids import new_id
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import projects, workers
@@ -55,7 +56,7 @@ class Callers:
         began = time.perf_counter()
         while True:
             with self.conductor.transaction() as tx:
-                answer = ledger.reserve(tx, who, Amount(worst), UNLIMITED)
+                answer = ledger.reserve(tx, new_id(), who, Amount(worst), UNLIMITED)
             if isinstance(answer, Reserved):
                 break
             if answer.wait:
@@ -119,7 +120,7 @@ def measure(database: str, opened: ExitStack) -> None:
     conductor = opened.enter_context(bootstrap.connected(settings, queue))
     callers = spenders(conductor, queue)
     with conductor.transaction() as tx:
-        ledger.record(tx, callers[0], Used(CAP - LAST, 0), UNLIMITED)
+        ledger.record(tx, new_id(), callers[0], Used(CAP - LAST, 0), UNLIMITED)
     _price(database, conductor, callers[0])
     crowd = Callers(conductor)
     gate = threading.Barrier(CALLERS)
@@ -143,7 +144,7 @@ def _price(database: str, conductor: bootstrap.Conductor, who: Spender) -> None:
 
     def reserved() -> None:
         with conductor.transaction() as tx:
-            answer = ledger.reserve(tx, who, Amount(EACH), UNLIMITED)
+            answer = ledger.reserve(tx, new_id(), who, Amount(EACH), UNLIMITED)
         assert isinstance(answer, Reserved)
         with conductor.transaction() as tx:
             ledger.release(tx, answer.id)

@@ -43,6 +43,7 @@ from workers.agents.base import AgentContext, AgentTask
 from workers.agents.connector_agent import ConnectorAgent
 from workers.connectors import open_connector
 from workers.metering import Meter
+from workers.patience import Patience
 from workers.sandbox import Level, Sandbox
 
 TURNS = 20
@@ -236,7 +237,7 @@ def metered(home: Path) -> Iterator[Meter]:
     migrations.upgrade(settings.database_url)
     with bootstrap.connected(settings, MemoryQueue()) as conductor:
         claimed = claimed_attempt(conductor)
-        yield Meter(conductor, prices.load(home), claimed)
+        yield Meter(conductor, Patience(conductor), prices.load(home), claimed)
 
 
 def claimed_attempt(conductor: bootstrap.Conductor) -> Claim:

@@ -27,6 +27,7 @@ from workers.connectors.base import Usage
 from workers.connectors.live import LiveConnector
 from workers.failures import AttemptFailed
 from workers.metering import Meter
+from workers.patience import Patience
 from workers.suspension import Suspend
 
 End = AttemptFailed | Suspend
@@ -51,7 +52,7 @@ class Account(Bench):
             self.engine.run(outcomes={"0/a": [keep]})
             settings = Settings.load(self.folder, daily_tokens=10**9)
             conductor = Conductor(settings, self.engine.database, self.engine.queue)
-            self.meter = Meter(conductor, Prices(), taken[0])
+            self.meter = Meter(conductor, Patience(conductor), Prices(), taken[0])
             yield self
             invariants.hold(self.engine)
 

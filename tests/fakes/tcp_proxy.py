@@ -7,7 +7,7 @@ is pulled or a firewall has forgotten the connection.
 
 import contextlib
 import ctypes
-import random
+import itertools
 import socket
 import struct
 import threading
@@ -214,10 +214,9 @@ class _Connection:
 
 
 def every(number: int, question: Question) -> Question:
-    """True about each so many-th time that the question is; by a fixed seed, as what is tried again
-    in step with a strict count would never come through."""
-    chance = random.Random(number)
-    return lambda data: question(data) and chance.randrange(number) == 0
+    """True about each so many-th time that the question is."""
+    asked = itertools.count(1)
+    return lambda data: question(data) and next(asked) % number == 0
 
 
 def _never(_data: bytes) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from conductor_app.domain.budget import NANO, Basis
 from conductor_app.domain.outcome import Suspended
 from conductor_app.engine import budgets as ledger
+from conductor_app.ids import new_id
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.tables import tasks
 from tests.api_caller import SMALL, Caller, calling, repository
@@ -37,7 +38,7 @@ def spend(api: Caller, execution: Any, *used: tuple[str, str, Used]) -> None:
             who = Spender(
                 execution["project_id"], execution["id"], task, "a", agent, "claude", "p", model
             )
-            ledger.record(tx, who, each, api.conductor.daily)
+            ledger.record(tx, new_id(), who, each, api.conductor.daily)
 
 
 def test_a_budget_shows_what_is_spent_reserved_and_left(api: Caller, repo: Path) -> None:

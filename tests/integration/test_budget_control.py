@@ -16,6 +16,7 @@ from conductor_app.engine.budget_standing import find
 from conductor_app.engine.budgets import Reserved
 from conductor_app.errors import InvalidInput, NotFound
 from conductor_app.errors import Refused as NotAllowed
+from conductor_app.ids import new_id
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.tables import attempts, budgets, errors, events
 from tests.fakes import invariants
@@ -124,12 +125,12 @@ def test_a_tasks_budget_wakes_its_execution(engine: Engine) -> None:
 def test_no_cap_falls_below_what_is_taken(engine: Engine) -> None:
     id_ = begin(engine, tokens=1000)
     who = at_work(engine, id_)
-    assert isinstance(engine.do(ledger.reserve, who, Amount(300, 7), DAILY), Reserved)
-    engine.do(ledger.record, who, Used(200, 0), DAILY)
+    assert isinstance(engine.do(ledger.reserve, new_id(), who, Amount(300, 7), DAILY), Reserved)
+    engine.do(ledger.record, new_id(), who, Used(200, 0), DAILY)
     with pytest.raises(NotAllowed, match=r"500 tokens .*spent or reserved already"):
         cap(engine, f"execution:{id_}", tokens=499)
     cap(engine, f"execution:{id_}", tokens=500, nano_usd=7)
-    refused = engine.do(ledger.reserve, who, Amount(1), DAILY)
+    refused = engine.do(ledger.reserve, new_id(), who, Amount(1), DAILY)
     assert isinstance(refused, Refused)
 
 
@@ -137,7 +138,7 @@ def test_a_cap_that_was_only_told_of_is_raised_from_what_is_spent(engine: Engine
     """A program whose cap is soft has spent more: what is given counts from there."""
     id_ = begin(engine, tokens=1000)
     who = at_work(engine, id_)
-    engine.do(ledger.record, who, Used(1700, 0), Daily(Caps()))
+    engine.do(ledger.record, new_id(), who, Used(1700, 0), Daily(Caps()))
     more(engine, f"execution:{id_}", tokens=100)
     assert row_of(engine, f"execution:{id_}").tokens_cap == 1800
 
@@ -180,7 +181,8 @@ def test_an_unknown_price_is_allowed_by_a_person(engine: Engine) -> None:
     allow = (budget_control.allow_unknown_price, name(engine, f"execution:{id_}"), DAILY)
     assert engine.do(*allow, "it runs here").going_on == (id_,)
     assert isinstance(
-        engine.do(ledger.reserve, at_work(engine, id_), Amount(1), DAILY, priced=False), Reserved
+        engine.do(ledger.reserve, new_id(), at_work(engine, id_), Amount(1), DAILY, priced=False),
+        Reserved,
     )
     with pytest.raises(NotAllowed, match=r"already .it runs here"):
         engine.do(*allow, "again")
@@ -191,7 +193,7 @@ def test_the_alert_is_an_error_that_people_see_and_is_given_anew(engine: Engine)
     who = at_work(engine, id_)
 
     def spend(tokens: int) -> int:
-        due = engine.do(ledger.record, who, Used(tokens, 0), Daily(Caps()))
+        due = engine.do(ledger.record, new_id(), who, Used(tokens, 0), Daily(Caps()))
         engine.do(ledger.alert, id_, due)
         return engine.events(id_).count("budget.alert")
 

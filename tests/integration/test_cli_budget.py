@@ -15,6 +15,7 @@ from conductor_app.cli.main import main
 from conductor_app.domain.budget import NANO
 from conductor_app.engine import budgets as ledger
 from conductor_app.engine.start import Wanted, start
+from conductor_app.ids import new_id
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import migrations, projects
@@ -60,7 +61,7 @@ def execution(conductor: Conductor, tmp_path: Path) -> str:
         id_ = start(tx, project.id, wanted)
         task = tx.value(select(tasks.c.id).where(tasks.c.key == "0/types"))
         who = Spender(project.id, id_, task, "a", "models", "claude", "anthropic", "m")
-        ledger.record(tx, who, Used(250, NANO // 4, input_tokens=200), conductor.daily)
+        ledger.record(tx, new_id(), who, Used(250, NANO // 4, input_tokens=200), conductor.daily)
     return id_
 
 

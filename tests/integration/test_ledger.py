@@ -22,6 +22,7 @@ from conductor_app.domain.budget import (
 )
 from conductor_app.engine import budgets as ledger
 from conductor_app.engine.budgets import AttemptEnded, PriceUnknown, Reserved
+from conductor_app.ids import new_id
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.tables import attempts, budgets, usage
 from tests.fakes import invariants
@@ -53,7 +54,7 @@ def spender(engine: Engine, **fields: Any) -> Spender:
 def reserve(
     engine: Engine, who: Spender, worst: Amount, daily: Daily = UNLIMITED, **named: Any
 ) -> Reserved | Refused:
-    found: Reserved | Refused = engine.do(ledger.reserve, who, worst, daily, **named)
+    found: Reserved | Refused = engine.do(ledger.reserve, new_id(), who, worst, daily, **named)
     return found
 
 
@@ -178,10 +179,10 @@ def test_the_tick_settles_what_an_attempt_that_has_ended_left(engine: Engine) ->
 
 def test_the_alert_is_due_from_its_share_and_told_once(engine: Engine) -> None:
     who = spender(engine)
-    due: list[str] = engine.do(ledger.record, who, Used(799, 0), UNLIMITED)
+    due: list[str] = engine.do(ledger.record, new_id(), who, Used(799, 0), UNLIMITED)
     assert due == []
     for _ in range(2):
-        due = engine.do(ledger.record, who, Used(1, 0), UNLIMITED)
+        due = engine.do(ledger.record, new_id(), who, Used(1, 0), UNLIMITED)
         engine.do(ledger.alert, who.execution_id, due)
     assert due == []
     assert engine.events(who.execution_id).count("budget.alert") == 1
@@ -191,7 +192,7 @@ def test_the_alert_is_due_from_its_share_and_told_once(engine: Engine) -> None:
 def test_a_hundred_at_the_last_per_cent(engine: Engine, worst: int) -> None:
     """Each takes up to `worst` and then uses 1; who is refused comes again, as the loop does."""
     who = spender(engine, budget={"tokens": 10_000})
-    engine.do(ledger.record, who, Used(9_900, 0), UNLIMITED)
+    engine.do(ledger.record, new_id(), who, Used(9_900, 0), UNLIMITED)
     start = threading.Barrier(100)
     wrong: list[str] = []
 
@@ -225,7 +226,7 @@ def test_alerts_and_calls_take_their_budgets_in_one_order(engine: Engine) -> Non
     """Else two of them would wait for each other, and a database would end one."""
     who = spender(engine, budget={"tokens": 100_000})
     daily = Daily(Caps(tokens=100_000), alert_percent=1)
-    engine.do(ledger.record, who, Used(2_000, 0), daily)
+    engine.do(ledger.record, new_id(), who, Used(2_000, 0), daily)
     ids = [row.id for row in engine.rows(select(budgets).order_by(budgets.c.id.desc()))]
     start = threading.Barrier(2)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import select
@@ -15,10 +15,12 @@ from conductor_app.settings import Settings
 from conductor_app.store.tables import budgets, reservations, usage
 from tests.fakes import invariants
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
+from tests.fakes.unanswered import Unanswered
 from tests.fakes.worker import DIES, Dies
 from workers.connectors.base import Usage
 from workers.failures import AttemptFailed, FailureKind
 from workers.metering import Meter
+from workers.patience import Patience
 
 # One nano-USD for a token in, two for one out.
 PRICES = Prices({"p/m": Rates.model_validate({"input": "0.001", "output": "0.002"})})
@@ -32,7 +34,7 @@ def engine(database_url: str) -> Iterator[Engine]:
         invariants.hold(engine)
 
 
-def metered(engine: Engine, home: Path, **settings: Any) -> Meter:
+def metered(engine: Engine, home: Path, link: Unanswered | None = None, **settings: Any) -> Meter:
     """The meter of an attempt of an execution that may use 1000 tokens."""
     taken: list[Claim] = []
 
@@ -43,7 +45,8 @@ def metered(engine: Engine, home: Path, **settings: Any) -> Meter:
     engine.start(workflow(phase(task("a")), budget={"tokens": 1000}))
     engine.run(outcomes={"0/a": [keep]})
     conductor = Conductor(Settings.load(home, **settings), engine.database, engine.queue)
-    return Meter(conductor, PRICES, taken[0])
+    through: Any = link or conductor
+    return Meter(conductor, Patience(through), PRICES, taken[0])
 
 
 def of(engine: Engine) -> tuple[int, int, int, int]:
@@ -195,3 +198,35 @@ def test_nor_while_others_hold_all_that_is_left(engine: Engine, home: Path) -> N
         call.settle(Usage(1, 0))
     assert failed.value.retry_after
     meter.admit(*CALL)
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+def test_a_commit_that_is_not_answered_is_made_once(
+    engine: Engine, home: Path, cut: Literal["before", "after"]
+) -> None:
+    """Neither does the call end with it, nor is anything set aside or booked twice."""
+    link = Unanswered(engine, None)
+    meter = metered(engine, home, link)
+    link.cut = cut
+    with meter.call(*CALL, 300, 0) as call:
+        assert of(engine)[2:] == (300, 300)
+        link.cut = cut
+        call.settle(Usage(200, 0))
+    assert of(engine) == (200, 200, 0, 0)
+    with meter.call(*CALL, 300, 0) as call:
+        link.cut = cut
+        call.nothing_spent()
+    assert of(engine) == (200, 200, 0, 0)
+    with meter.call(*CALL, 300, 0):
+        link.cut = cut
+    assert of(engine) == (500, 500, 0, 0)
+    link.cut = cut
+    meter.record(*CALL, Usage(350, 0))
+    assert of(engine) == (850, 850, 0, 0)
+    assert [row.tokens for row in engine.rows(select(usage).order_by(usage.c.id))] == [
+        200,
+        300,
+        350,
+    ]
+    execution = engine.rows(select(reservations.c.execution_id))[0].execution_id
+    assert engine.events(execution).count("budget.alert") == 1

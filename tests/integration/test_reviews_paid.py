@@ -10,6 +10,7 @@ from conductor_app.domain.outcome import Judged, Succeeded
 from conductor_app.engine import budgets
 from conductor_app.engine.budgets import AttemptEnded, Reserved
 from conductor_app.engine.claim import claim
+from conductor_app.ids import new_id
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.views.report import report
 from tests.fakes.engine import Engine, engine_on, milestone, phase, task, workflow
@@ -43,7 +44,7 @@ def reviewing(engine: Engine) -> Spender:
 
 
 def test_a_review_reserves_and_settles(engine: Engine, reviewing: Spender) -> None:
-    reserved = engine.do(budgets.reserve, reviewing, WORST, Daily())
+    reserved = engine.do(budgets.reserve, new_id(), reviewing, WORST, Daily())
     assert isinstance(reserved, Reserved)
     assert engine.do(budgets.settle_left_behind) == 0
     engine.do(budgets.settle, reserved.id, Used(900, 3_000, input_tokens=800, output_tokens=100))
@@ -55,7 +56,7 @@ def test_a_review_reserves_and_settles(engine: Engine, reviewing: Spender) -> No
 
 
 def test_what_a_lost_review_has_reserved_is_booked(engine: Engine, reviewing: Spender) -> None:
-    engine.do(budgets.reserve, reviewing, WORST, Daily())
+    engine.do(budgets.reserve, new_id(), reviewing, WORST, Daily())
     engine.expire_leases()
     assert engine.job(reviewing.attempt_id).status == "queued"
     # The tick has done it already.
@@ -69,4 +70,6 @@ def test_nobody_spends_in_the_name_of_what_is_over(engine: Engine, reviewing: Sp
     assert engine.status(reviewing.execution_id) == "completed"
     for name in (reviewing.attempt_id, "nobody"):
         with pytest.raises(AttemptEnded):
-            engine.do(budgets.reserve, replace(reviewing, attempt_id=name), WORST, Daily())
+            engine.do(
+                budgets.reserve, new_id(), replace(reviewing, attempt_id=name), WORST, Daily()
+            )

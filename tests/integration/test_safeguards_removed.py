@@ -13,6 +13,7 @@ from sqlalchemy import update
 from conductor_app.domain.budget import Amount, Caps, Daily
 from conductor_app.engine import budgets as ledger
 from conductor_app.engine import sweep
+from conductor_app.ids import new_id
 from conductor_app.store import budgets, jobs, tables
 from conductor_app.store.budgets import Spender
 from conductor_app.store.database import Transaction
@@ -71,7 +72,7 @@ def a_tight_budget(engine: Engine) -> None:
         *("models", "claude", "anthropic", "m"),
     )
     for _ in range(3):
-        engine.do(ledger.reserve, who, Amount(40), Daily(Caps(tokens=100)))
+        engine.do(ledger.reserve, new_id(), who, Amount(40), Daily(Caps(tokens=100)))
 
 
 def next_attempt(world: Simulation) -> HeldJob:

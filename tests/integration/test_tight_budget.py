@@ -11,6 +11,7 @@ from conductor_app.domain.budget import Amount, Caps, Daily, Scope
 from conductor_app.domain.outcome import Suspended
 from conductor_app.engine import budgets as ledger
 from conductor_app.engine.budgets import Reserved
+from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE, agent_queue
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.tables import budgets, executions
@@ -65,11 +66,13 @@ class Crowd:
             *(claim.project_id, claim.execution_id, claim.task_id, claim.attempt_id),
             *("models", "claude", "anthropic", "m"),
         )
-        answer = self.engine.do(ledger.reserve, who, Amount(WORST), DAILY)
+        answer = self.engine.do(ledger.reserve, new_id(), who, Amount(WORST), DAILY)
         if not isinstance(answer, Reserved) and not answer.wait:
             # Nobody holds anything: what is left is little, and it is enough.
             assert answer.left.tokens >= ACTUAL
-            answer = self.engine.do(ledger.reserve, who, Amount(answer.left.tokens), DAILY)
+            answer = self.engine.do(
+                ledger.reserve, new_id(), who, Amount(answer.left.tokens), DAILY
+            )
         if isinstance(answer, Reserved):
             self.calls[held.attempt_id] = answer.id
         else:

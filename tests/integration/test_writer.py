@@ -1,66 +1,36 @@
 """A worker's writer, when a commit is not answered: done or not, all is written just once."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
 from conductor_app.domain.outcome import Failed, Outcome, Report, Succeeded
 from conductor_app.engine.claim import Claim
-from conductor_app.store.database import Transaction
 from conductor_app.store.tables import attempts
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
+from tests.fakes.unanswered import Unanswered
 from workers.patience import Patience
 from workers.writer import Writer
 
 
-@dataclass
-class Conductor:
-    """What a writer needs, with a connection that is cut once: `before` or `after` the commit."""
-
-    engine: Engine
-    cut: str | None = None
-    lease_ms: int = 30_000
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        cut, self.cut = self.cut, None
-        with self.engine.database.transaction() as tx:
-            yield tx
-            if cut == "before":
-                raise gone()
-            if cut == "after":
-                # They go out when the commit was answered.
-                tx.hints.clear()
-        if cut == "after":
-            raise gone()
-
-
-def gone() -> OperationalError:
-    reason = Exception("server closed the connection unexpectedly")
-    return OperationalError("COMMIT", None, reason, connection_invalidated=True)
-
-
 @pytest.fixture
-def conductor(database_url: str) -> Iterator[Conductor]:
+def conductor(database_url: str) -> Iterator[Unanswered]:
     with engine_on(database_url) as engine:
-        yield Conductor(engine)
+        yield Unanswered(engine)
 
 
 @pytest.fixture
 def writer(conductor: Any) -> Iterator[Writer]:
-    opened = Writer(conductor, "w1", Patience())
+    opened = Writer(conductor, "w1", Patience(conductor))
     yield opened
     opened.close()
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_a_claim_is_one_claim_whatever_became_of_its_commit(
-    conductor: Conductor, writer: Writer, cut: str
+    conductor: Unanswered, writer: Writer, cut: str
 ) -> None:
     engine = conductor.engine
     one = engine.start(workflow(phase(task("a"))))
@@ -76,7 +46,7 @@ def test_a_claim_is_one_claim_whatever_became_of_its_commit(
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_what_the_same_worker_holds_already_is_not_given_twice(
-    conductor: Conductor, writer: Writer, cut: str
+    conductor: Unanswered, writer: Writer, cut: str
 ) -> None:
     engine = conductor.engine
     id_ = engine.task(engine.start(workflow(phase(task("a")))), "0/a").id
@@ -99,7 +69,7 @@ def report_of(claim: Claim, outcome: Outcome, **fields: Any) -> Report:
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_a_report_is_one_report_and_its_chain_goes_on(
-    conductor: Conductor, writer: Writer, cut: str
+    conductor: Unanswered, writer: Writer, cut: str
 ) -> None:
     engine = conductor.engine
     one, claim = claimed_first(engine, writer, task("a"), task("b", needs=["a"]))
@@ -116,7 +86,7 @@ def test_a_report_is_one_report_and_its_chain_goes_on(
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_the_winner_knows_the_integration_that_it_has_begun(
-    conductor: Conductor, writer: Writer, cut: str
+    conductor: Unanswered, writer: Writer, cut: str
 ) -> None:
     engine = conductor.engine
     one, claim = claimed_first(engine, writer, task("a"))
@@ -128,7 +98,7 @@ def test_the_winner_knows_the_integration_that_it_has_begun(
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
-def test_a_failure_is_counted_once(conductor: Conductor, writer: Writer, cut: str) -> None:
+def test_a_failure_is_counted_once(conductor: Unanswered, writer: Writer, cut: str) -> None:
     engine = conductor.engine
     one, claim = claimed_first(engine, writer, task("a", retry={"base": 0.1}))
     conductor.cut = cut
@@ -138,7 +108,7 @@ def test_a_failure_is_counted_once(conductor: Conductor, writer: Writer, cut: st
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
-def test_what_was_to_be_sent_is_sent(conductor: Conductor, writer: Writer, cut: str) -> None:
+def test_what_was_to_be_sent_is_sent(conductor: Unanswered, writer: Writer, cut: str) -> None:
     engine = conductor.engine
     one, claim = claimed_first(engine, writer, task("a"), task("b", needs=["a"]))
     engine.published()
@@ -149,7 +119,7 @@ def test_what_was_to_be_sent_is_sent(conductor: Conductor, writer: Writer, cut: 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_a_late_report_is_refused_all_the_same(
-    conductor: Conductor, writer: Writer, cut: str
+    conductor: Unanswered, writer: Writer, cut: str
 ) -> None:
     engine = conductor.engine
     one, claim = claimed_first(engine, writer, task("a"))

@@ -19,6 +19,7 @@ from conductor_app.engine.budget_standing import find
 from conductor_app.engine.budgets import AttemptEnded, Reserved
 from conductor_app.engine.report import Report, report
 from conductor_app.errors import Refused as NotAllowed
+from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE, agent_queue
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.tables import attempts, budgets, jobs
@@ -111,11 +112,11 @@ class LedgerMachine(RuleBasedStateMachine):
         worst = {"tokens": tokens, "nano_usd": nano_usd}
         if who.attempt_id in self.ended:
             with contextlib.suppress(AttemptEnded):
-                self.engine.do(ledger.reserve, who, Amount(tokens, nano_usd), DAILY)
+                self.engine.do(ledger.reserve, new_id(), who, Amount(tokens, nano_usd), DAILY)
                 raise AssertionError("the attempt has ended")
             return
         purses = self._purses_of(who)
-        answer = self.engine.do(ledger.reserve, who, Amount(tokens, nano_usd), DAILY)
+        answer = self.engine.do(ledger.reserve, new_id(), who, Amount(tokens, nano_usd), DAILY)
         lacking = {id_: found for id_ in purses if (found := self.purses[id_].lacks(worst))}
         assert isinstance(answer, Reserved) == (not lacking)
         if isinstance(answer, Reserved):

@@ -22,6 +22,7 @@ from workers.agents.base import AgentContext, AgentResult
 from workers.connectors import open_connector
 from workers.failures import AttemptFailed
 from workers.metering import Meter
+from workers.patience import Patience
 from workers.sandbox import Sandbox
 from workers.suspension import Suspend
 
@@ -106,7 +107,7 @@ class Shop:
         self.engine.start(workflow(phase(task("a")), budget=self.budget))
         self.engine.run(outcomes={"0/a": [keep]})
         conductor = Conductor(Settings.load(self.home), self.engine.database, self.engine.queue)
-        return Meter(conductor, prices.load(self.home), taken[0])
+        return Meter(conductor, Patience(conductor), prices.load(self.home), taken[0])
 
 
 @contextmanager
