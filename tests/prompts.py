@@ -7,8 +7,8 @@ from conductor_app.catalog import AGENTS
 from conductor_app.domain.workflow import AgentSpec
 from workers import prompts
 from workers.agents.base import AgentTask
-from workers.connectors.base import Message
 from workers.prompt import opening
+from workers.turns import Message
 
 SNAPSHOTS = Path(__file__).parent / "unit" / "data" / "prompts"
 VERSIONS = SNAPSHOTS / "versions.txt"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, Self
 
 from sqlalchemy.exc import DBAPIError
 
@@ -29,10 +29,9 @@ from conductor_app.errors import ConductorError
 from conductor_app.recordings import root_of
 from workers import briefing, crash, disk, telemetry
 from workers.agents import network
-from workers.agents.base import AgentContext, AgentResult
+from workers.agents.base import AgentContext, AgentResult, Connector
 from workers.checks import JudgingCancelled
 from workers.connectors import open_connector
-from workers.connectors.base import Connector
 from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
@@ -45,10 +44,8 @@ from workers.resumption import INTERRUPTED, Start, goes_on
 from workers.sandbox import SandboxUnavailable
 from workers.suspension import Suspend
 from workers.verdict import Judging, NotPassed
+from workers.workshop import Workshop
 from workers.workspace import Repository, Worktree
-
-if TYPE_CHECKING:
-    from workers.process import WorkerProcess
 
 # How long after its deadline an agent may still come to its end, in seconds.
 GRACE = 30.0
@@ -80,7 +77,7 @@ class AttemptLog:
 class _Attempt:
     """One attempt while it runs."""
 
-    process: "WorkerProcess"
+    workshop: Workshop
     claim: Claim
     held: Held
     spec: TaskSpec
@@ -92,7 +89,7 @@ class _Attempt:
 
     def judge(self, how: Callable[[Judging], tuple[Judgement, ...]]) -> None:
         """Let the task's checks judge. Raises NotPassed, JudgingCancelled."""
-        judging = Judging(self.process, self.claim, self.held, self.spec, self.artifacts)
+        judging = Judging(self.workshop, self.claim, self.held, self.spec, self.artifacts)
         try:
             self.judgements = how(judging)
         except NotPassed as failure:
@@ -112,16 +109,16 @@ class _Attempt:
         )
 
 
-def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
+def run(workshop: Workshop, claim: Claim, held: Held) -> Outcome | None:
     """Do the task once; None when it was stopped: drained, or lost (it may have been cancelled)."""
-    artifacts = process.conductor.settings.places.artifacts / claim.execution_id / claim.attempt_id
+    artifacts = workshop.conductor.settings.places.artifacts / claim.execution_id / claim.attempt_id
     spec = claim.workflow.task(claim.task_key)
     checks = given_checks(spec.checks, claim.inputs)
     title = headline(spec.title, claim.inputs)
     spec = spec.model_copy(update={"checks": checks, "title": title})
-    attempt = _Attempt(process, claim, held, spec, artifacts, _connector_of(process, claim))
+    attempt = _Attempt(workshop, claim, held, spec, artifacts, _connector_of(workshop, claim))
     outcome = _ended(attempt)
-    level = str(process.sandbox.level) if attempt.context is not None else None
+    level = str(workshop.sandbox.level) if attempt.context is not None else None
     if isinstance(outcome, Succeeded | Failed | Suspended):
         outcome = replace(
             outcome, usage=attempt.usage(), sandbox=level, connector=attempt.connector
@@ -137,7 +134,7 @@ def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
 def _account(attempt: _Attempt) -> None:
     """What it used, of an attempt whose end says nothing of that."""
     try:
-        with attempt.process.conductor.transaction() as tx:
+        with attempt.workshop.conductor.transaction() as tx:
             account(tx, attempt.claim.attempt_id, attempt.usage())
     except DBAPIError as problem:
         # Its end matters more, and waits for a database that is away.
@@ -204,7 +201,7 @@ def _try(attempt: _Attempt) -> Outcome:
 
 def _with_files(attempt: _Attempt) -> Outcome:
     claim = attempt.claim
-    repository = Repository.open(claim.location, attempt.process.conductor.settings.home)
+    repository = Repository.open(claim.location, attempt.workshop.conductor.settings.home)
     start = _start(attempt, repository) or Start(repository.tip(claim.branch))
     base = start.base or ""
     with repository.worktree(claim.attempt_id, base, start.files) as worktree:
@@ -257,7 +254,7 @@ def trailers(claim: Claim, attempt_id: str) -> dict[str, str]:
 
 
 def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> AgentResult:
-    claim, spec, process = attempt.claim, attempt.spec, attempt.process
+    claim, spec, workshop = attempt.claim, attempt.spec, attempt.workshop
     agent_spec = claim.agent
     assert agent_spec is not None
     attempt.artifacts.mkdir(parents=True, exist_ok=True)
@@ -268,7 +265,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
             earlier = replace(earlier, remark=INTERRUPTED)
         attempt.context = AgentContext(
             worktree=worktree.path if worktree else None,
-            sandbox=process.sandbox,
+            sandbox=workshop.sandbox,
             connector=connector,
             log=log.write,
             cancelled=lambda: attempt.held.stopped() or attempt.held.out_of_time,
@@ -276,19 +273,19 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
             artifacts=attempt.artifacts,
             environment=_environment(attempt, worktree, log),
             hosts=network.allowed(agent_spec),
-            meter=Meter(process.conductor, process.patience, process.prices, claim),
-            desk=TaskDesk(process.patience, claim),
+            meter=Meter(workshop.patience, workshop.prices, claim),
+            desk=TaskDesk(workshop.patience, claim),
             earlier=earlier,
             header=start.header(connector.name if connector else FUNCTION),
-            mcp=offers_of(process.patience, claim),
+            mcp=offers_of(workshop.patience, claim),
         )
         attempt.held.until = attempt.context.deadline + GRACE
         if claim.working_left is not None:
             attempt.held.may_work(claim.working_left)
-        agent = process.agents.resolve(agent_spec)
+        agent = workshop.agents.resolve(agent_spec)
         task = briefing.task_of(claim, spec)
         if connector is not None:
-            told = briefing.surroundings(process.patience, claim, worktree)
+            told = briefing.surroundings(workshop.patience, claim, worktree)
             task = replace(task, context={**task.context, **told})
         with telemetry.agent(claim, connector, attempt.context):
             result = agent.perform_task(task, attempt.context)
@@ -302,7 +299,7 @@ def _open_connector(attempt: _Attempt, agent: AgentSpec) -> Connector | None:
     """None for an agent in Python."""
     if attempt.connector == FUNCTION:
         return None
-    claim, settings = attempt.claim, attempt.process.conductor.settings
+    claim, settings = attempt.claim, attempt.workshop.conductor.settings
     return open_connector(
         attempt.connector,
         workflow=claim.workflow.name,
@@ -329,8 +326,8 @@ def _environment(
         return prepare(
             setup,
             worktree.path,
-            home=attempt.process.conductor.settings.home,
-            sandbox=attempt.process.sandbox,
+            home=attempt.workshop.conductor.settings.home,
+            sandbox=attempt.workshop.sandbox,
             cancelled=attempt.held.stopped,
         )
     except SetupFailed as problem:
@@ -338,9 +335,9 @@ def _environment(
         return None
 
 
-def _connector_of(process: "WorkerProcess", claim: Claim) -> str:
+def _connector_of(workshop: Workshop, claim: Claim) -> str:
     assert claim.agent is not None
-    if not process.agents.needs_connector(claim.agent):
+    if not workshop.agents.needs_connector(claim.agent):
         return FUNCTION
-    settings = process.conductor.settings
+    settings = workshop.conductor.settings
     return claim.connector or claim.agent.connector or settings.connector or "replay"

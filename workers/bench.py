@@ -29,7 +29,6 @@ OPERATOR_PREFIX = "CONDUCTOR_CHECK_"
 # A function of the entry point group `conductor.checks`, called as function(bench, **arguments);
 # what it may return is in workers/checks/python.py.
 RegisteredCheck = Callable[..., object]
-BUILT_IN: Mapping[str, RegisteredCheck] = {"docker.services": docker.services}
 
 
 def never() -> bool:
@@ -37,8 +36,8 @@ def never() -> bool:
 
 
 def registered_checks() -> Extensions[RegisteredCheck]:
-    """The functions that checks of kind python may name: built in, and `conductor.checks`."""
-    return Extensions("conductor.checks", BUILT_IN)
+    """The functions that checks of kind python may name besides those built in."""
+    return Extensions("conductor.checks")
 
 
 @dataclass

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from workers.connectors.base import Message, ToolResult
+from workers.turns import Message, ToolResult
 
 # At this share of its window a conversation is shortened, to that share: seldom, since each time
 # a provider's cache has to read all anew.

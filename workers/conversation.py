@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.compaction import compact
-from workers.connectors.base import Message, ToolCall, ToolResult, Turn, Usage
+from workers.turns import Message, ToolCall, ToolResult, Turn, Usage
 
 
 @dataclass

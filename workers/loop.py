@@ -8,7 +8,7 @@ from conductor_app.domain.outcome import Question
 from workers import crash
 from workers.agents.base import AgentContext, AgentResult, AgentTask
 from workers.compaction import AFTERWARDS, FULL, size
-from workers.connectors.base import Message, Model, ToolCall, ToolResult, Turn
+from workers.connectors.base import Model
 from workers.conversation import Conversation, Earlier, Exchange
 from workers.failures import AttemptFailed, FailureKind
 from workers.mcp import servers
@@ -19,6 +19,7 @@ from workers.suspension import Suspend, asking, waiting_for
 from workers.tools.toolbox import FINISH, GAVE_UP, Toolbox
 from workers.tools.workplace import Workplace
 from workers.transcript import Transcript
+from workers.turns import Message, ToolCall, ToolResult, Turn
 
 CUT = (
     "Your answer was cut off at the limit of its length, so nothing of it was carried out. "

@@ -9,7 +9,6 @@ from typing import TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from conductor_app import logs
-from conductor_app.bootstrap import Conductor
 from conductor_app.domain import budget_words
 from conductor_app.domain.budget import Amount, Basis, Left, Refused
 from conductor_app.domain.budget_names import IN_WORDS, names
@@ -22,9 +21,9 @@ from conductor_app.prices import Prices, Tokens, date_of
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.database import Transaction
 from workers import crash
-from workers.connectors.base import Usage
 from workers.failures import AttemptFailed, FailureKind
 from workers.patience import Patience
+from workers.turns import Usage
 
 # How long to wait for what others have reserved, in seconds: about a call's length.
 WAIT = 2.0
@@ -108,11 +107,9 @@ class Terms:
 class Meter:
     """What an attempt spends goes through here."""
 
-    def __init__(
-        self, conductor: Conductor, patience: Patience, prices: Prices, claim: Claim
-    ) -> None:
-        self._daily = conductor.daily
+    def __init__(self, patience: Patience, prices: Prices, claim: Claim) -> None:
         self._patience = patience
+        self._daily = patience.conductor.daily
         self._prices = prices
         self._claim = claim
 

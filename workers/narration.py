@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from workers.connectors.base import ToolCall, ToolResult, Turn
+from workers.turns import ToolCall, ToolResult, Turn
 
 WIDTH = 160
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\].*?(\x07|\x1b\\)")

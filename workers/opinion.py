@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conductor_app.tool_specs import ToolSpec
-from workers.connectors.base import Turn
 from workers.tools.arguments import problems
+from workers.turns import Turn
 
 TOOL = "verdict"
 

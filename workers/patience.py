@@ -25,7 +25,7 @@ class Patience:
     """Of one worker process, which is to end soon after `hurry`."""
 
     def __init__(self, conductor: Conductor) -> None:
-        self._conductor = conductor
+        self.conductor = conductor
         self._end = math.inf
 
     def hurry(self) -> None:
@@ -35,7 +35,7 @@ class Patience:
         """What the database says, as soon as it says something."""
 
         def once() -> T:
-            with self._conductor.read() as tx:
+            with self.conductor.read() as tx:
                 return question(tx)
 
         return self.with_database(once)
@@ -48,7 +48,7 @@ class Patience:
         """
 
         def once() -> T:
-            with self._conductor.transaction() as tx:
+            with self.conductor.transaction() as tx:
                 return work(tx)
 
         return self.with_database(once)

@@ -6,9 +6,10 @@ from typing import Protocol, runtime_checkable
 
 from conductor_app.tool_specs import ToolSpec
 from workers import telemetry
-from workers.connectors.base import Message, Model, Turn
+from workers.connectors.base import Model
 from workers.failures import AttemptFailed
 from workers.metering import Meter
+from workers.turns import Message, Turn
 
 # With fewer tokens than these an answer is worth nothing.
 LEAST_OUTPUT = 1_000

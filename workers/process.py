@@ -5,24 +5,20 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
-from conductor_app import logs, masking, prices
+from conductor_app import logs, masking
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Outcome, Released, Report
 from conductor_app.engine.claim import Claim, decline
 from conductor_app.engine.report import Answer
 from conductor_app.ids import new_id
-from conductor_app.prices import Prices
 from conductor_app.store import workers as worker_rows
 from conductor_app.telemetry import continued
 from workers import attempt, crash, system_jobs, telemetry
-from workers.agents.registry import AgentRegistry
 from workers.connectors import close_clients
 from workers.held import Held, HeldJobs
-from workers.patience import Patience
-from workers.sandbox import Sandbox
+from workers.workshop import Workshop
 from workers.writer import Writer
 
 # After a job of less than this (seconds) a chain's next link is gone on with at once: beside a
@@ -38,22 +34,11 @@ class WorkerProcess:
     ) -> None:
         self.id = new_id()
         self.conductor = conductor
-        self.agents = AgentRegistry()
         logs.of_process(worker=self.id)
         self._register(role, slots, queues())
-        self.patience = Patience(conductor)
-        self._writer = Writer(conductor, self.id, self.patience)
+        self.workshop = Workshop(conductor)
+        self._writer = Writer(conductor, self.id, self.workshop.patience)
         self._held = HeldJobs(self._writer, conductor.settings.heartbeat_seconds, queues)
-
-    @cached_property
-    def sandbox(self) -> Sandbox:
-        """How commands are confined here; raises SandboxUnavailable."""
-        return Sandbox.detect(self.conductor.settings.sandbox)
-
-    @property
-    def prices(self) -> Prices:
-        """What models cost, read anew for each attempt; raises InvalidSettings."""
-        return prices.load(self.conductor.settings.home)
 
     def carry_out(
         self,
@@ -120,7 +105,7 @@ class WorkerProcess:
             # What is held is left to its lease, commands to their supervisors.
             os._exit(1)
         logs.info("worker_draining", worker=self.id)
-        self.patience.hurry()
+        self.workshop.patience.hurry()
         self._held.drain()
 
     def close(self) -> None:
@@ -138,9 +123,9 @@ class WorkerProcess:
     def _outcome(self, claimed: Claim, held: Held) -> Outcome | None:
         """How it ended; None when the job is no longer ours to report."""
         if claimed.kind == "attempt":
-            outcome: Outcome | None = attempt.run(self, claimed, held)
+            outcome: Outcome | None = attempt.run(self.workshop, claimed, held)
         else:
-            outcome = system_jobs.run(self, claimed, held)
+            outcome = system_jobs.run(self.workshop, claimed, held)
         if held.lost:
             logs.warning("job_refused", job=claimed.job_id)
             return None
@@ -158,7 +143,7 @@ class WorkerProcess:
         """The winner brings its commit home itself; if it dies now the system queue does."""
         with self._held.hold(job_id, 1) as held:
             outcome = system_jobs.integrate(
-                self,
+                self.workshop,
                 claimed,
                 held,
                 commit=getattr(report.outcome, "commit", "") or "",

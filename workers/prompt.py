@@ -6,7 +6,7 @@ from typing import Any
 
 from workers import prompts
 from workers.agents.base import AgentTask
-from workers.connectors.base import Message
+from workers.turns import Message
 
 # Of earlier attempts so many are told, and of what each met so many characters.
 FAILURES = 3

@@ -7,7 +7,7 @@ how that came about. Where no verdict is to be had, that says nothing about the 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -26,7 +26,7 @@ from workers.bench import Bench
 from workers.checks.description import described
 from workers.checks.result import Outcome
 from workers.connectors import open_connector
-from workers.connectors.base import Message, Model, ToolResult, Turn, Usage
+from workers.connectors.base import Model
 from workers.failures import AttemptFailed, FailureKind
 from workers.git.difference import Difference, difference
 from workers.held import Held
@@ -34,10 +34,9 @@ from workers.means import MeansAbsent
 from workers.metering import Meter
 from workers.opinion import Finding, Garbled, Opinion
 from workers.paying import paid_turn
+from workers.turns import Message, ToolResult, Turn, Usage
+from workers.workshop import Workshop
 from workers.workspace import Repository
-
-if TYPE_CHECKING:
-    from workers.process import WorkerProcess
 
 # Of the difference a reviewer is shown so many characters.
 SHOWN = 200_000
@@ -49,7 +48,7 @@ TRIES = 3
 class Reviewer:
     """Reviews for one check run; what its calls cost is spent in the name of that job."""
 
-    process: "WorkerProcess"
+    workshop: Workshop
     claim: Claim
     held: Held
 
@@ -69,7 +68,7 @@ class Reviewer:
 
     def _recorded(self, check: RubricCheck, bench: Bench) -> "_Found":
         workflow = self.claim.workflow.name
-        root = root_of(workflow, self.process.conductor.settings)
+        root = root_of(workflow, self.workshop.conductor.settings)
         line = recorded_review(workflow, check.name, bench.tree, root)
         if line is None or [each.criterion for each in line.criteria] != list(check.criteria):
             raise AttemptFailed(
@@ -83,7 +82,7 @@ class Reviewer:
         return _Found(Opinion(tuple(findings), line.notes), line.model, REPLAY)
 
     def _connector(self, agent: AgentSpec) -> str:
-        default = self.process.conductor.settings.default_connector
+        default = self.workshop.conductor.settings.default_connector
         return reviewing(agent, self.claim.connector, default)
 
     def _work(self, check: RubricCheck) -> Sequence[Row[Any]]:
@@ -91,10 +90,10 @@ class Reviewer:
         claim = self.claim
         if check.task is not None:
             key = full_key(claim.phase, check.task)
-            row = self.process.patience.read(lambda tx: tasks.current(tx, claim.execution_id, key))
+            row = self.workshop.patience.read(lambda tx: tasks.current(tx, claim.execution_id, key))
             return [row] if row is not None else []
         milestone = claim.payload.get("milestone")
-        rows = self.process.patience.read(
+        rows = self.workshop.patience.read(
             lambda tx: tasks.all_current(tx, claim.execution_id, claim.phase)
         )
         return [
@@ -107,7 +106,7 @@ class Reviewer:
             raise MeansAbsent(
                 f"{check.name}: there is no repository, so there is nothing to be reviewed."
             )
-        repository = Repository.open(claim.location, self.process.conductor.settings.home)
+        repository = Repository.open(claim.location, self.workshop.conductor.settings.home)
         return difference(repository.git, claim.base_commit, bench.commit, SHOWN)
 
     def _opening(
@@ -150,7 +149,7 @@ class Reviewer:
     def _model(
         self, name: str, agent: AgentSpec, check: RubricCheck, work: Sequence[Row[Any]]
     ) -> Model:
-        settings = self.process.conductor.settings
+        settings = self.workshop.conductor.settings
         self._require_key(name, agent)
         connector = open_connector(
             name,
@@ -177,7 +176,7 @@ class Reviewer:
         if name not in connector_settings.DEFAULTS:
             return
         try:
-            chosen = connector_settings.load(self.process.conductor.settings)
+            chosen = connector_settings.load(self.workshop.conductor.settings)
             found = chosen.of(name, agent.name).key
         except InvalidSettings as problem:
             raise AttemptFailed(
@@ -193,7 +192,7 @@ class Reviewer:
         return replace(claim, attempt_id=claim.job_id, task_id=task_id, agent=agent)
 
     def _ask(self, asked: "_Asked", model: Model, spender: Claim) -> "_Found":
-        meter = Meter(self.process.conductor, self.process.patience, self.process.prices, spender)
+        meter = Meter(self.workshop.patience, self.workshop.prices, spender)
         used = Usage()
         problem = ""
         for _ in range(TRIES):

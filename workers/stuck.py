@@ -5,8 +5,8 @@ import re
 from collections import deque
 from collections.abc import Sequence
 
-from workers.connectors.base import ToolCall, ToolResult
 from workers.failures import AttemptFailed, FailureKind
+from workers.turns import ToolCall, ToolResult
 
 SAME_RESULT = 4
 SAME_FAULT = 3

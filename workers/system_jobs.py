@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from conductor_app import logs, masking
 from conductor_app.domain.outcome import (
@@ -38,6 +38,7 @@ from workers.held import Held
 from workers.hooks import HookContext, hooks, run_hook
 from workers.review import Reviewer
 from workers.verdict import judgement
+from workers.workshop import Workshop
 from workers.workspace import Repository
 
 # A reviewer that fails so may do better the next time; it is asked so often.
@@ -48,15 +49,12 @@ _PASSING = (
 )
 REVIEWS = 3
 
-if TYPE_CHECKING:
-    from workers.process import WorkerProcess
 
-
-def run(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
+def run(workshop: Workshop, claim: Claim, held: Held) -> Outcome | None:
     """Carry the job out; what the infrastructure breaks is tried again later."""
     work = KINDS[claim.kind]
     try:
-        return work(process, claim, held)
+        return work(workshop, claim, held)
     except (JudgingCancelled, Superseded):
         return None
     except AttemptFailed as failure:
@@ -73,11 +71,11 @@ def _met(kind: str, problem: OSError) -> str:
     return f"The {kind} job met {type(problem).__name__}: {problem}"
 
 
-def check(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+def check(workshop: Workshop, claim: Claim, held: Held) -> Outcome:
     """Judge the integrated tip: a milestone's checks, or a phase's exit criteria and tests."""
     asked = _asked(claim)
     with ExitStack() as stack:
-        bench = _bench(stack, process, claim, held)
+        bench = _bench(stack, workshop, claim, held)
         # All at once: what a check of a file sees, no command of another has touched.
         results = judge([each.check for each in asked], bench)
     judgements = [
@@ -131,19 +129,19 @@ def _asked(claim: Claim) -> list[_Asked]:
     ]
 
 
-def _bench(stack: ExitStack, process: "WorkerProcess", claim: Claim, held: Held) -> Bench:
-    settings = process.conductor.settings
+def _bench(stack: ExitStack, workshop: Workshop, claim: Claim, held: Held) -> Bench:
+    settings = workshop.conductor.settings
     common: dict[str, Any] = {
         "workflow": claim.workflow,
-        "sandbox": process.sandbox,
+        "sandbox": workshop.sandbox,
         "home": settings.home,
         "artifacts": settings.places.artifacts / claim.execution_id / claim.job_id,
         "variables": operator_variables(),
         "cancelled": held.stopped,
-        "reviewer": Reviewer(process, claim, held),
+        "reviewer": Reviewer(workshop, claim, held),
     }
     if claim.uses_git:
-        repository = _repository(process, claim)
+        repository = _repository(workshop, claim)
         return stack.enter_context(open_bench(repository, repository.tip(claim.branch), **common))
     empty = stack.enter_context(tempfile.TemporaryDirectory())
     bench = Bench(checkout=Path(empty), commit="", tree="", **common)
@@ -151,10 +149,10 @@ def _bench(stack: ExitStack, process: "WorkerProcess", claim: Claim, held: Held)
     return bench
 
 
-def integrate_job(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome | None:
+def integrate_job(workshop: Workshop, claim: Claim, held: Held) -> Outcome | None:
     """Finish what a winner that died had begun."""
     return integrate(
-        process,
+        workshop,
         claim,
         held,
         commit=claim.payload["commit"],
@@ -163,16 +161,16 @@ def integrate_job(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome
 
 
 def integrate(
-    process: "WorkerProcess", claim: Claim, held: Held, *, commit: str, attempt_id: str
+    workshop: Workshop, claim: Claim, held: Held, *, commit: str, attempt_id: str
 ) -> Outcome | None:
     """Put the attempt's commit on the execution branch; None when that is not ours any more."""
     try:
-        found = _repository(process, claim).integrate(
+        found = _repository(workshop, claim).integrate(
             claim.branch,
             commit,
             base=f"{commit}^",
             trailers=trailers(claim, attempt_id),
-            still_valid=lambda: _still_valid(process, claim.execution_id, held),
+            still_valid=lambda: _still_valid(workshop, claim.execution_id, held),
         )
     except UnknownRevision as problem:
         return Unreadable(problem.message)
@@ -187,43 +185,43 @@ def integrate(
             return Conflicted(_told(found))
         case Stale():
             # Held back by a rerun of something else: it comes home afterwards.
-            return Released() if _fence_stands(process, held) else None
+            return Released() if _fence_stands(workshop, held) else None
         case AlreadyIntegrated():
             return Integrated(found.commit, found.tip)
         case _:
             return Integrated(found.tip, found.tip)
 
 
-def _still_valid(process: "WorkerProcess", execution_id: str, held: Held) -> bool:
+def _still_valid(workshop: Workshop, execution_id: str, held: Held) -> bool:
     """Whether the fence still stands and no rollback or rerun holds the branch."""
-    free = process.patience.read(lambda tx: executions.hold_of(tx, execution_id)) is None
-    return free and _fence_stands(process, held)
+    free = workshop.patience.read(lambda tx: executions.hold_of(tx, execution_id)) is None
+    return free and _fence_stands(workshop, held)
 
 
-def _fence_stands(process: "WorkerProcess", held: Held) -> bool:
-    job = process.patience.read(lambda tx: jobs.get(tx, held.job_id))
+def _fence_stands(workshop: Workshop, held: Held) -> bool:
+    job = workshop.patience.read(lambda tx: jobs.get(tx, held.job_id))
     return job is not None and job.status == "active" and bool(job.fence == held.fence)
 
 
-def checkpoint(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+def checkpoint(workshop: Workshop, claim: Claim, held: Held) -> Outcome:
     """Make the branch if there is none, call the hooks, tag the tip."""
     entering, leaving = claim.payload["entering"], claim.payload["leaving"]
     commit = tag = None
-    repository = _repository(process, claim) if claim.uses_git else None
+    repository = _repository(workshop, claim) if claim.uses_git else None
     if repository is not None:
         if leaving is None:
             repository.create_branch(claim.branch, claim.base_commit or repository.resolve("HEAD"))
         commit = repository.tip(claim.branch)
         tag = f"{claim.branch}-before-phase-{entering}-{claim.job_id[-6:].lower()}"
         repository.tag(tag, commit)
-    backup(process, claim, f"before-phase-{entering}")
+    backup(workshop, claim, f"before-phase-{entering}")
     return Checkpointed(commit, tag or "", _call_hooks(claim, entering, leaving, commit))
 
 
-def backup(process: "WorkerProcess", claim: Claim, moment: str) -> None:
+def backup(workshop: Workshop, claim: Claim, moment: str) -> None:
     """Keep the execution's state as it is now, for people to look back at."""
-    kept = process.patience.read(lambda tx: state.state(tx, claim.execution_id))
-    folder = process.conductor.settings.places.backups / claim.execution_id
+    kept = workshop.patience.read(lambda tx: state.state(tx, claim.execution_id))
+    folder = workshop.conductor.settings.places.backups / claim.execution_id
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{moment}-{claim.job_id}.json", masking.words(state.text(kept)))
 
@@ -248,23 +246,23 @@ def _log_hook(line: str) -> None:
     logs.info("hook", line=line)
 
 
-def rollback(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+def rollback(workshop: Workshop, claim: Claim, held: Held) -> Outcome:
     """Give the branch the checkpoint's tree again, with a new commit."""
-    backup(process, claim, "before-rollback")
-    tip = _repository(process, claim).revert_to_tree(
+    backup(workshop, claim, "before-rollback")
+    tip = _repository(workshop, claim).revert_to_tree(
         claim.branch,
         claim.payload["commit"],
         f"Roll back to the beginning of phase {claim.payload['to']}",
         {**_own_trailers(claim), RESTORES: claim.payload["commit"]},
-        still_valid=lambda: _fence_stands(process, held),
+        still_valid=lambda: _fence_stands(workshop, held),
     )
     return RolledBack(tip)
 
 
-def revert(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
+def revert(workshop: Workshop, claim: Claim, held: Held) -> Outcome:
     """Take back what tasks that are done again have brought to the branch, with a new commit."""
-    backup(process, claim, "before-rerun")
-    repository = _repository(process, claim)
+    backup(workshop, claim, "before-rerun")
+    repository = _repository(workshop, claim)
     assert claim.base_commit is not None
     commits = standing(repository.log(claim.branch, claim.base_commit), claim.payload["tasks"])
     if not commits:
@@ -274,7 +272,7 @@ def revert(process: "WorkerProcess", claim: Claim, held: Held) -> Outcome:
         commits,
         f"Take back {claim.payload['task']} and what builds on it, to be done again",
         {**_own_trailers(claim), REVERTS: " ".join(commits)},
-        still_valid=lambda: _fence_stands(process, held),
+        still_valid=lambda: _fence_stands(workshop, held),
     )
     if isinstance(found, Conflict):
         return Conflicted(_told(found))
@@ -289,11 +287,11 @@ def _told(conflict: Conflict) -> str:
     return f"Files: {', '.join(conflict.files)}\n{conflict.detail}"
 
 
-def _repository(process: "WorkerProcess", claim: Claim) -> Repository:
-    return Repository.open(claim.location, process.conductor.settings.home)
+def _repository(workshop: Workshop, claim: Claim) -> Repository:
+    return Repository.open(claim.location, workshop.conductor.settings.home)
 
 
-KINDS: dict[str, Callable[["WorkerProcess", Claim, Held], Outcome | None]] = {
+KINDS: dict[str, Callable[[Workshop, Claim, Held], Outcome | None]] = {
     "check": check,
     "integrate": integrate_job,
     "checkpoint": checkpoint,

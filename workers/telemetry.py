@@ -19,8 +19,8 @@ from conductor_app.engine.claim import Claim
 from conductor_app.telemetry import Span
 from conductor_app.tool_specs import ToolSpec
 from workers.agents.base import AgentContext
-from workers.connectors.base import Message, ToolCall, ToolResult, Turn, Usage
 from workers.suspension import Suspend
+from workers.turns import Message, ToolCall, ToolResult, Turn, Usage
 
 Facts = dict[str, Any]
 _FINISHED = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workers import artifacts
-from workers.connectors.base import Message, ToolResult, Turn
+from workers.turns import Message, ToolResult, Turn
 
 FILE_NAME = "transcript.jsonl"
 _OF_THE_ATTEMPT = ("transcript", "end")

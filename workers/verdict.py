@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from conductor_app.domain.outcome import Judgement
 from conductor_app.domain.states import Verdict
@@ -13,10 +12,8 @@ from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import CheckResult, judge
 from workers.failures import AttemptFailed, FailureKind
 from workers.held import Held
+from workers.workshop import Workshop
 from workers.workspace import Repository
-
-if TYPE_CHECKING:
-    from workers.process import WorkerProcess
 
 # What failed logs tell the next attempt, in characters.
 LOG_LENGTH = 4_000
@@ -26,7 +23,7 @@ LOG_LENGTH = 4_000
 class Judging:
     """A task's checks, and where they are carried out."""
 
-    process: "WorkerProcess"
+    workshop: Workshop
     claim: Claim
     held: Held
     spec: TaskSpec
@@ -40,8 +37,8 @@ class Judging:
             repository,
             commit,
             workflow=self.claim.workflow,
-            sandbox=self.process.sandbox,
-            home=self.process.conductor.settings.home,
+            sandbox=self.workshop.sandbox,
+            home=self.workshop.conductor.settings.home,
             artifacts=self.artifacts,
             variables=operator_variables(),
             cancelled=self.held.stopped,
@@ -55,8 +52,8 @@ class Judging:
             commit="",
             tree="",
             workflow=self.claim.workflow,
-            sandbox=self.process.sandbox,
-            home=self.process.conductor.settings.home,
+            sandbox=self.workshop.sandbox,
+            home=self.workshop.conductor.settings.home,
             artifacts=self.artifacts,
             variables=operator_variables(),
             cancelled=self.held.stopped,

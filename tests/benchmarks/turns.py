@@ -237,7 +237,7 @@ def metered(home: Path) -> Iterator[Meter]:
     migrations.upgrade(settings.database_url)
     with bootstrap.connected(settings, MemoryQueue()) as conductor:
         claimed = claimed_attempt(conductor)
-        yield Meter(conductor, Patience(conductor), prices.load(home), claimed)
+        yield Meter(Patience(conductor), prices.load(home), claimed)
 
 
 def claimed_attempt(conductor: bootstrap.Conductor) -> Claim:

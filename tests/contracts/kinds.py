@@ -14,8 +14,8 @@ from conductor_app.settings import Settings
 from tests.contracts.connectors import CONNECTORS, KEY, Bench
 from tests.fakes import programs
 from tests.fakes.model_server import Space, says
+from workers.agents.base import Connector
 from workers.connectors import open_connector
-from workers.connectors.base import Connector
 
 FILE, CONTENT = "greeting.txt", "grüß dich\n"
 WRITE = ("write_file", {"path": FILE, "content": CONTENT})

@@ -12,8 +12,8 @@ from conductor_app.tool_specs import TOOLS
 from tests.contracts.connectors import CONNECTORS, KEY, SYSTEM, Bench
 from tests.fakes.model_server import Call, Reply, Space, dripping, says
 from workers.connectors import clients
-from workers.connectors.base import Message, ToolCall, ToolResult, Turn
 from workers.failures import AttemptFailed
+from workers.turns import Message, ToolCall, ToolResult, Turn
 
 OPENING = [Message("system", SYSTEM), Message("user", "Do it.")]
 ALL_TOOLS = list(TOOLS.values())

@@ -14,9 +14,8 @@ from conductor_app.tool_specs import TOOLS
 from tests.contracts.connectors import KEY, SYSTEM, TASK
 from tests.contracts.kinds import CONTENT, FILE, KINDS, Kind
 from tests.fakes.model_server import Space
-from workers.agents.base import AgentContext, AgentResult
+from workers.agents.base import AgentContext, AgentResult, Connector
 from workers.connectors import clients
-from workers.connectors.base import Connector
 from workers.failures import AttemptFailed
 from workers.sandbox import Level, Sandbox
 

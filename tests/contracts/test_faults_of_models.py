@@ -23,12 +23,12 @@ from tests.fakes.engine import Engine, engine_on, phase, task, workflow
 from tests.fakes.model_server import Call, Fault, Reply, Script, Space, dripping, says
 from tests.fakes.worker import DIES, Dies
 from workers.connectors import clients
-from workers.connectors.base import Usage
 from workers.connectors.live import LiveConnector
 from workers.failures import AttemptFailed
 from workers.metering import Meter
 from workers.patience import Patience
 from workers.suspension import Suspend
+from workers.turns import Usage
 
 End = AttemptFailed | Suspend
 
@@ -52,7 +52,7 @@ class Account(Bench):
             self.engine.run(outcomes={"0/a": [keep]})
             settings = Settings.load(self.folder, daily_tokens=10**9)
             conductor = Conductor(settings, self.engine.database, self.engine.queue)
-            self.meter = Meter(conductor, Patience(conductor), Prices(), taken[0])
+            self.meter = Meter(Patience(conductor), Prices(), taken[0])
             yield self
             invariants.hold(self.engine)
 

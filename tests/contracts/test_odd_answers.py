@@ -13,9 +13,9 @@ from conductor_app.tool_specs import TOOLS
 from tests.contracts.connectors import Bench
 from tests.fakes.model_server import Space, says
 from workers.connectors import clients
-from workers.connectors.base import Message, ToolResult, Turn
 from workers.connectors.live import LiveConnector
 from workers.failures import AttemptFailed
+from workers.turns import Message, ToolResult, Turn
 
 OPENING = [Message("user", "Do it.")]
 ODDITIES: tuple[Any, ...] = (None, "odd")

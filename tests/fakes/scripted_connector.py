@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from conductor_app.tool_specs import ToolSpec
-from workers.connectors.base import Message, ToolCall, ToolResult, Turn, Usage
 from workers.connectors.model import ModelConnector
+from workers.turns import Message, ToolCall, ToolResult, Turn, Usage
 
 Step = Turn | Callable[[Sequence[Message]], Turn]
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy.exc import OperationalError
 
+from conductor_app.domain.budget import Daily
 from conductor_app.store.database import Transaction
 from tests.fakes.engine import Engine
 
@@ -18,6 +19,7 @@ class Unanswered:
     engine: Engine
     cut: Literal["before", "after"] | None = None
     lease_ms: int = 30_000
+    daily: Daily = field(default_factory=Daily)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

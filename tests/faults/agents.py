@@ -13,11 +13,11 @@ from pathlib import Path
 from conductor_app.tool_specs import ToolSpec
 from tests.fakes.scripted_connector import ScriptedConnector, says
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
-from workers.connectors.base import Message, Usage
 from workers.connectors.live import Bound
 from workers.failures import AttemptFailed, FailureKind
 from workers.loop import LoopLimits, run_loop
 from workers.prompt import opening
+from workers.turns import Message, Usage
 
 POLL_SECONDS = 0.02
 

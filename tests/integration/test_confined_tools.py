@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from workers.connectors.base import ToolCall, ToolResult
 from workers.sandbox import Sandbox
 from workers.tools.toolbox import Toolbox
 from workers.tools.workplace import Workplace
+from workers.turns import ToolCall, ToolResult
 
 Perform = Callable[..., ToolResult]
 

@@ -21,9 +21,9 @@ from conductor_app.settings import Settings
 from tests.conftest import wait_until
 from tests.fakes.model_server import Space, dripping
 from tests.sdk_calls import CLAUDE, HELLO, SOL
-from workers.connectors.base import Usage
 from workers.failures import AttemptFailed, FailureKind
 from workers.gateway import Gateway, GatewayAccount
+from workers.turns import Usage
 
 KEY = "sk-test-of-the-worker-0123456789"
 

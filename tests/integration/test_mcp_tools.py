@@ -13,11 +13,11 @@ from conductor_app.domain.mcp import Offers, offers
 from conductor_app.errors import InvalidInput
 from tests.fakes.scripted_connector import FINISH, ScriptedConnector, says
 from tests.unit.test_loop import Attempt
-from workers.connectors.base import ToolCall, ToolResult
 from workers.mcp import client, servers
 from workers.sandbox import Sandbox
 from workers.tools.toolbox import Toolbox
 from workers.tools.workplace import Workplace
+from workers.turns import ToolCall, ToolResult
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "mcp_server.py"
 

@@ -17,10 +17,10 @@ from tests.fakes import invariants
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
 from tests.fakes.unanswered import Unanswered
 from tests.fakes.worker import DIES, Dies
-from workers.connectors.base import Usage
 from workers.failures import AttemptFailed, FailureKind
 from workers.metering import Meter
 from workers.patience import Patience
+from workers.turns import Usage
 
 # One nano-USD for a token in, two for one out.
 PRICES = Prices({"p/m": Rates.model_validate({"input": "0.001", "output": "0.002"})})
@@ -46,7 +46,7 @@ def metered(engine: Engine, home: Path, link: Unanswered | None = None, **settin
     engine.run(outcomes={"0/a": [keep]})
     conductor = Conductor(Settings.load(home, **settings), engine.database, engine.queue)
     through: Any = link or conductor
-    return Meter(conductor, Patience(through), PRICES, taken[0])
+    return Meter(Patience(through), PRICES, taken[0])
 
 
 def of(engine: Engine) -> tuple[int, int, int, int]:

@@ -12,7 +12,8 @@ from tests.contracts.connectors import KEY
 from tests.fakes.model_server import Space
 from tests.integration.test_work_in_process import Stage
 from workers.connectors import clients, open_connector
-from workers.connectors.base import Message, Model
+from workers.connectors.base import Model
+from workers.turns import Message
 
 ROOT = Path(__file__).parents[2]
 # Calls of a parent and of its child at the same time, after the parent had a connection open.

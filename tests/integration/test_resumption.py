@@ -14,10 +14,10 @@ from conductor_app.engine.claim import Claim
 from tests.fakes.scripted_connector import ScriptedConnector, Step, says
 from tests.unit.test_loop import Attempt, write
 from workers import resumption
-from workers.connectors.base import Message, Turn
 from workers.failures import AttemptFailed
 from workers.resumption import Start, goes_on
 from workers.suspension import Suspend
+from workers.turns import Message, Turn
 from workers.workspace import Repository, kept_ref
 
 TESTED = says("", ("run_command", {"command": "true"}))

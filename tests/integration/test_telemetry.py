@@ -34,11 +34,11 @@ from conductor_app.store.tables import executions
 from conductor_app.workflows import loader
 from tests.fakes.model_server import Space, says
 from workers import telemetry as of_work
-from workers.connectors.base import ToolCall, ToolResult
 from workers.gateway import Gateway, GatewayAccount
 from workers.gateway.meter import Unmetered
 from workers.process import WorkerProcess
 from workers.publisher import Publisher
+from workers.turns import ToolCall, ToolResult
 
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CANARY = "canary-in-a-span-8f3c1"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.compaction import compact, size
-from workers.connectors.base import Message, ToolCall, ToolResult
+from workers.turns import Message, ToolCall, ToolResult
 
 TEXT = st.integers(0, 4_000).map(lambda length: "word " * (length // 5))
 OPENING = [Message("system", "You are a test."), Message("user", "Do it.")]

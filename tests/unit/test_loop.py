@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.fakes.scripted_connector import FINISH, ScriptedConnector, Step, says
-from workers.agents.base import AgentContext, AgentResult, AgentTask
-from workers.connectors.base import Connector, Message, Turn, Usage
+from workers.agents.base import AgentContext, AgentResult, AgentTask, Connector
 from workers.failures import AttemptFailed
 from workers.loop import LoopLimits, run_loop
 from workers.sandbox import Level, Sandbox
 from workers.suspension import Suspend
+from workers.turns import Message, Turn, Usage
 
 OPENING = [Message("system", "You are a test."), Message("user", "Do it.")]
 TASK = AgentTask(

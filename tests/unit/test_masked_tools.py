@@ -6,10 +6,10 @@ import pytest
 
 from conductor_app import masking
 from conductor_app.masking import MASK
-from workers.connectors.base import ToolCall, ToolResult
 from workers.sandbox import Level, Sandbox
 from workers.tools.toolbox import Toolbox
 from workers.tools.workplace import Workplace
+from workers.turns import ToolCall, ToolResult
 
 CANARY = "canary-in-a-file-8f3c"
 KEY = "sk-ant-api03-Abcdefghij0123456789-klmnopqrstuvwxyz"

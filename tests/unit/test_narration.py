@@ -2,8 +2,8 @@
 
 import pytest
 
-from workers.connectors.base import ToolCall, ToolResult, Turn, Usage
 from workers.narration import call_line, one_line, turn_line
+from workers.turns import ToolCall, ToolResult, Turn, Usage
 
 
 @pytest.mark.parametrize(

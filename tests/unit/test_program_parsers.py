@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from workers.connectors.base import Usage
 from workers.connectors.programs.parsers import PARSERS
 from workers.connectors.programs.report import Report
+from workers.turns import Usage
 
 
 def heard(parser: str, *lines: Any) -> tuple[Report, list[str]]:

@@ -8,8 +8,9 @@ import pytest
 
 from conductor_app.tool_specs import TOOLS
 from workers.connectors import open_connector
-from workers.connectors.base import Model, ToolResult, Usage
+from workers.connectors.base import Model
 from workers.failures import AttemptFailed
+from workers.turns import ToolResult, Usage
 
 RUN = {"id": "c1", "name": "run_command", "arguments": {"command": "pytest -q"}}
 

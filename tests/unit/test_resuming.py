@@ -13,12 +13,12 @@ from conductor_app.tool_specs import ToolSpec
 from tests.fakes.scripted_connector import FINISH, ScriptedConnector, Step, says
 from tests.unit.test_loop import Attempt, write
 from workers.compaction import AFTERWARDS, compact, size
-from workers.connectors.base import Message, Turn, Usage
 from workers.conversation import Earlier, read_back
 from workers.failures import AttemptFailed
 from workers.suspension import Suspend
 from workers.tools.toolbox import ASK
 from workers.transcript import FILE_NAME, read_lines
+from workers.turns import Message, Turn, Usage
 
 READ = says("I look.", ("read_file", {"path": "a"}), ("list_dir", {"path": "."}))
 BIG = "word " * 2_000

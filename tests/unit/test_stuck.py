@@ -2,8 +2,8 @@
 
 import pytest
 
-from workers.connectors.base import ToolCall, ToolResult
 from workers.stuck import Circles
+from workers.turns import ToolCall, ToolResult
 
 Event = tuple[str, str, bool]
 READ: Event = ("read", "text", True)

@@ -9,13 +9,13 @@ import pytest
 
 from conductor_app.errors import ConductorError
 from conductor_app.tool_specs import TOOLS
-from workers.connectors.base import ToolCall, ToolResult
 from workers.failures import AttemptFailed
 from workers.sandbox import Level, Sandbox, SandboxFailed, SandboxUnavailable
 from workers.tools import toolbox as module
 from workers.tools.performers import PERFORMERS
 from workers.tools.toolbox import Toolbox
 from workers.tools.workplace import Answer, Workplace
+from workers.turns import ToolCall, ToolResult
 
 
 def workplace(tmp_path: Path, **changes: Any) -> Workplace:

@@ -1,18 +1,18 @@
-"""What an agent is: the class to extend, what it is given, what it gives back."""
+"""What an agent is: the class to extend, what it is given, a connector too, what it gives back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from conductor_app.domain.mcp import Offers
-from workers.connectors.base import Connector, Usage
 from workers.conversation import Earlier
 from workers.environment import Environment
 from workers.metering import Meter
 from workers.sandbox import Sandbox
 from workers.tools.workplace import Desk
+from workers.turns import Usage
 
 DEFAULT_DURATION_MS = 30_000.0
 
@@ -60,7 +60,7 @@ class AgentContext:
 
     worktree: Path | None
     sandbox: Sandbox
-    connector: Connector | None
+    connector: "Connector | None"
     log: Callable[[str], None]
     cancelled: Callable[[], bool]
     deadline: float
@@ -91,6 +91,27 @@ class AgentResult:
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+LogCallback = Callable[[str], None]
+
+
+class Connector(Protocol):
+    """The way to a model, to a coding agent, or to what stands for one, for one attempt."""
+
+    name: str
+    # Whether it reaches a real model and may cost money.
+    live: bool
+
+    def execute(self, prompt: str, context: AgentContext) -> AgentResult:
+        """Carry out the task that the prompt describes; raises AttemptFailed."""
+        ...
+
+    def get_capabilities(self) -> list[str]:
+        """The names of the tools that it lets an agent use."""
+        ...
+
+    def set_log_callback(self, callback: LogCallback) -> None: ...
 
 
 class BaseAgent(ABC):

@@ -2,13 +2,15 @@
 
 import json
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from conductor_app import masking
 from conductor_app.domain.workflow import PythonCheck
 from conductor_app.errors import ConductorError
-from workers.bench import Bench
+from workers.bench import Bench, RegisteredCheck
+from workers.checks import docker
 from workers.checks.command import LOG_TAIL, ending, evidence
 from workers.checks.python_child import MARKER
 from workers.checks.result import Outcome
@@ -19,6 +21,7 @@ from workers.sandbox import CommandResult
 
 # Given to the child as text: as a script it would have this folder, and its `http`, on its path.
 CHILD = Path(__file__).with_name("python_child.py")
+BUILT_IN: Mapping[str, RegisteredCheck] = {"docker.services": docker.services}
 RULE = "return true or false, or {passed, message, evidence}"
 
 
@@ -45,7 +48,7 @@ def read_answer(answer: Any) -> Outcome:
 def _registered_function(check: PythonCheck, bench: Bench) -> Outcome:
     """Runs in this process: it is installed code, not the project's."""
     try:
-        function = bench.registry.find(check.function)
+        function = BUILT_IN.get(check.function) or bench.registry.find(check.function)
     except (UnknownExtension, BrokenExtension) as error:
         raise MeansAbsent(error.message) from error
     try:

@@ -10,8 +10,8 @@ from conductor_app.catalog import CONNECTORS
 from conductor_app.domain.workflow_template import AgentSpec
 from conductor_app.recordings import BUILT_IN
 from conductor_app.settings import Settings
+from workers.agents.base import Connector
 from workers.connectors.assignment import Assignment
-from workers.connectors.base import Connector
 from workers.failures import AttemptFailed, FailureKind
 
 # Where each is opened, by function(assignment). Imported on first use: the providers' packages

@@ -10,9 +10,9 @@ from anthropic import Anthropic
 from conductor_app.tool_specs import ToolSpec
 from workers.connectors import clients
 from workers.connectors.assignment import Assignment
-from workers.connectors.base import Message, Stop, ToolCall, Turn, Usage
 from workers.connectors.faults import Truncated
 from workers.connectors.live import Answer, Json, Lines, LiveConnector, arguments_of
+from workers.turns import Message, Stop, ToolCall, Turn, Usage
 
 # Marks an assistant's message as one of this API's.
 _WORDS = "messages"

@@ -12,12 +12,13 @@ import httpx2
 from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
 from conductor_app.tool_specs import ToolSpec
-from workers.connectors.base import LogCallback, Message, Turn
+from workers.agents.base import LogCallback
 from workers.connectors.faults import failure_of, fault_of, too_long
 from workers.connectors.model import ModelConnector
 from workers.connectors.patience import Patience
 from workers.failures import AttemptFailed, FailureKind
 from workers.narration import one_line
+from workers.turns import Message, Turn
 
 Json = dict[str, Any]
 # What a provider adds to a request on its own, in tokens.

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from conductor_app.tool_specs import TOOLS, ToolSpec
-from workers.agents.base import AgentContext, AgentResult
-from workers.connectors.base import LogCallback, Message, ToolResult, Turn
+from workers.agents.base import AgentContext, AgentResult, LogCallback
 from workers.loop import LoopLimits, run_loop
+from workers.turns import Message, ToolResult, Turn
 
 
 class ModelConnector(ABC):

@@ -12,9 +12,9 @@ from conductor_app.recordings import (
 )
 from conductor_app.tool_specs import ToolSpec
 from workers.connectors.assignment import Assignment
-from workers.connectors.base import Message, ToolCall, ToolResult, Turn, Usage
 from workers.connectors.model import ModelConnector
 from workers.failures import AttemptFailed, FailureKind
+from workers.turns import Message, ToolCall, ToolResult, Turn, Usage
 
 
 class ReplayConnector(ModelConnector):

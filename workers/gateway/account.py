@@ -16,9 +16,9 @@ import httpx2
 from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
 from workers import artifacts
-from workers.connectors.base import Usage
 from workers.failures import AttemptFailed
 from workers.gateway.meter import CallMeter
+from workers.turns import Usage
 
 # A line for each call of a model, in the attempt's artifacts.
 CALLS_FILE = "calls.jsonl"

@@ -13,7 +13,6 @@ from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
 from workers import telemetry
 from workers.connectors import clients
-from workers.connectors.base import Usage
 from workers.connectors.faults import Fault, Truncated, failure_of, fault_of, retry_after
 from workers.failures import AttemptFailed
 from workers.gateway.account import GatewayAccount
@@ -21,6 +20,7 @@ from workers.gateway.meter import MeteredCall
 from workers.gateway.protocols import Json
 from workers.gateway.protocols import Protocol as Spoken
 from workers.gateway.usage import UsageReader
+from workers.turns import Usage
 
 # Of the program's request only these go on; its token and whatever else it says stay here.
 _REQUEST_HEADERS = ("accept", "anthropic-version", "anthropic-beta", "openai-beta", "user-agent")

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from workers.connectors.base import Usage
+from workers.turns import Usage
 
 
 class MeteredCall(Protocol):

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from workers.connectors.base import Usage
 from workers.connectors.programs.report import count, entry
 from workers.sandbox.lines import LineBuffer
+from workers.turns import Usage
 
 
 def messages_usage(of: dict[str, Any]) -> Usage:

@@ -11,7 +11,6 @@ from conductor_app.domain.outcome import Question
 from conductor_app.errors import EnvironmentProblem
 from conductor_app.tool_specs import TOOLS, ToolSpec
 from workers import disk, telemetry
-from workers.connectors.base import ToolCall, ToolResult
 from workers.failures import AttemptFailed, FailureKind
 from workers.mcp.servers import NONE, McpTools
 from workers.sandbox import SandboxUnavailable
@@ -19,6 +18,7 @@ from workers.tools.arguments import problems, usage
 from workers.tools.output import cut, file_name
 from workers.tools.performers import PERFORMERS
 from workers.tools.workplace import Answer, ToolFault, Workplace
+from workers.turns import ToolCall, ToolResult
 
 PARALLEL_READS = 4
 FINISH = "finish"

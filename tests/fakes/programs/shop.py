@@ -107,7 +107,7 @@ class Shop:
         self.engine.start(workflow(phase(task("a")), budget=self.budget))
         self.engine.run(outcomes={"0/a": [keep]})
         conductor = Conductor(Settings.load(self.home), self.engine.database, self.engine.queue)
-        return Meter(conductor, Patience(conductor), prices.load(self.home), taken[0])
+        return Meter(Patience(conductor), prices.load(self.home), taken[0])
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from workers.connectors.base import LogCallback, Usage
+from workers.agents.base import LogCallback
 from workers.connectors.programs.report import Complaint, Report, count, entry, nano_usd, words
 from workers.connectors.programs.rpc import NO_SUCH_METHOD, Json, Refused
 from workers.failures import FailureKind
 from workers.narration import one_line
 from workers.tools.workplace import ToolFault
 from workers.tools.worktree_files import read_bytes, write_bytes
+from workers.turns import Usage
 
 # What this client can do for an agent; terminals it has in its sandbox itself.
 CAPABILITIES = {"fs": {"readTextFile": True, "writeTextFile": True}, "terminal": False}

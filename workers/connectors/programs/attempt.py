@@ -5,8 +5,7 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from workers import artifacts
-from workers.agents.base import AgentContext, AgentResult
-from workers.connectors.base import LogCallback
+from workers.agents.base import AgentContext, AgentResult, LogCallback
 from workers.connectors.programs.changes import changes_since
 from workers.connectors.programs.report import Report
 from workers.connectors.programs.session import Means, Session, account_for, admit, session

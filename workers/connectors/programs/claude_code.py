@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from workers.connectors.base import Usage
 from workers.connectors.programs.report import (
     Complaint,
     EventParser,
@@ -14,6 +13,7 @@ from workers.connectors.programs.report import (
     words,
 )
 from workers.failures import FailureKind
+from workers.turns import Usage
 
 _LIMITS = {
     "error_max_turns": FailureKind.TOOL_LIMIT,

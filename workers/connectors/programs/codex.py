@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from workers.connectors.base import Usage
 from workers.connectors.programs.report import (
     Complaint,
     EventParser,
@@ -13,6 +12,7 @@ from workers.connectors.programs.report import (
     words,
 )
 from workers.failures import FailureKind
+from workers.turns import Usage
 
 _STATUS = re.compile(r"\b(?:status|HTTP|error)\D{0,12}\b([45]\d\d)\b", re.IGNORECASE)
 _SPENT = ("quota", "spend limit", "billing")

@@ -1,6 +1,6 @@
 """How much a program may say: what it floods with fills no disk and holds no worker for long."""
 
-from workers.connectors.base import LogCallback
+from workers.agents.base import LogCallback
 
 MOST_LINES = 200_000
 MOST_BYTES = 200 << 20

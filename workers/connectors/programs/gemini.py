@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from workers.connectors.base import Usage
 from workers.connectors.programs.report import Complaint, EventParser, count, entry, words
 from workers.failures import FailureKind
+from workers.turns import Usage
 
 
 class Gemini(EventParser):

@@ -3,8 +3,8 @@
 import re
 from collections import deque
 
-from workers.connectors.base import Usage
 from workers.connectors.programs.report import NANO, Report
+from workers.turns import Usage
 
 # How many of its last lines are a program's summary.
 LAST_LINES = 5

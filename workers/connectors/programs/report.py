@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from workers.connectors.base import Usage
 from workers.failures import FailureKind
+from workers.turns import Usage
 
 NANO = 1_000_000_000
 

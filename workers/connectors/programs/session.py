@@ -10,13 +10,13 @@ from conductor_app.connector_settings import ModelSettings
 from conductor_app.programs import Program
 from workers import artifacts
 from workers.agents.base import AgentContext
-from workers.connectors.base import Usage
 from workers.connectors.programs import start
 from workers.connectors.programs.report import Report
 from workers.gateway import Gateway, GatewayAccount, gateway
 from workers.gateway.meter import CallMeter, Unmetered
 from workers.sandbox import Level, Limits
 from workers.sandbox.orders import Access
+from workers.turns import Usage
 
 PROMPT_FILE = "prompt.md"
 # A coding agent is bigger than the commands that it runs, and runs those too.
