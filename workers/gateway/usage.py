@@ -1,6 +1,7 @@
 """Reads from an answer, as it streams by, how many tokens it took and whether it is whole."""
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any
 
 from workers.connectors.programs.report import count, entry
@@ -31,7 +32,7 @@ def responses_usage(of: dict[str, Any]) -> Usage:
     )
 
 
-class UsageReader:
+class UsageReader(ABC):
     """Given an answer piece by piece; extend it with what a protocol's events mean.
 
     `usage` is None until the answer has come to its end and said what it took.
@@ -55,11 +56,13 @@ class UsageReader:
         if not self._streamed:
             self.whole(_object(self._body.decode("utf-8", "replace")))
 
+    @abstractmethod
     def event(self, event: dict[str, Any]) -> None:
-        raise NotImplementedError
+        """Of an answer that is streamed."""
 
+    @abstractmethod
     def whole(self, answer: dict[str, Any]) -> None:
-        raise NotImplementedError
+        """Of one that comes at once."""
 
 
 class MessagesReader(UsageReader):

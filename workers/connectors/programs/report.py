@@ -1,6 +1,7 @@
 """What a program has said of its work, and what reads it line by line."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -49,7 +50,7 @@ class Parser(Protocol):
         ...
 
 
-class EventParser:
+class EventParser(ABC):
     """For programs that print one JSON object a line; extend it with what each `type` means."""
 
     def __init__(self) -> None:
@@ -67,9 +68,9 @@ class EventParser:
             return line
         return self.event(event)
 
+    @abstractmethod
     def event(self, event: dict[str, Any]) -> str | None:
         """What the live log says of it; types that are not known are passed over."""
-        raise NotImplementedError
 
 
 def entry(of: Any, name: str) -> dict[str, Any]:
