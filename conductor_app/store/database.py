@@ -25,7 +25,6 @@ from sqlalchemy.exc import DBAPIError
 
 from conductor_app import silence
 from conductor_app.queue import Hint, Queue
-from conductor_app.store.deferring import DeferringConnection, DeferringCursor
 from conductor_app.store.prepared import Prepared
 from conductor_app.store.recorder import Recorder
 
@@ -173,6 +172,9 @@ class Database:
             )
             _configure_sqlite(self.engine)
         else:
+            # The driver is loaded where it is used.
+            from conductor_app.store.deferring import DeferringConnection, DeferringCursor
+
             self.engine = create_engine(
                 url,
                 pool_size=pool_size,
