@@ -30,33 +30,57 @@ def succeeded(
 ) -> list[str]:
     """Attempts that changed no file: their tasks complete in the report itself."""
     jobs.end(tx, [(job.id, job.fence) for job, _ in ended], JobState.SUCCEEDED)
-    ends, done = [], []
+    done = []
     for job, report in ended:
         outcome = report.outcome
         assert isinstance(outcome, Succeeded)
-        ends.append(
-            AttemptEnd(
-                report.attempt_id,
-                AttemptState.SUCCEEDED,
-                outcome.usage,
-                outcome.sandbox,
-                outcome.connector,
-                tree=outcome.tree,
-            )
-        )
-        records.add_judgements(
-            tx,
-            execution.id,
-            job.task_phase,
-            outcome.judgements,
-            job_id=job.id,
-            attempt_id=report.attempt_id,
-        )
+        end(tx, execution, job, job.task_phase, report.attempt_id, outcome)
         done.append(_done_job(job, outcome.summary))
         if job.task_failures:
             learn(tx, execution, task_of(tx, job), outcome.summary)
-    records.end_attempts(tx, ends)
     return complete(tx, execution, done, inside)
+
+
+def end(
+    tx: Transaction,
+    execution: Execution,
+    job: Row[Any],
+    phase: int,
+    attempt_id: str,
+    outcome: Succeeded | Failed,
+) -> None:
+    """The attempt has ended as it reports, and with what its task's checks said."""
+    records.end_attempts(tx, [_end_of(attempt_id, outcome)])
+    records.add_judgements(
+        tx,
+        execution.id,
+        phase,
+        outcome.judgements,
+        job_id=job.id,
+        attempt_id=attempt_id,
+    )
+
+
+def _end_of(attempt_id: str, outcome: Succeeded | Failed) -> AttemptEnd:
+    if isinstance(outcome, Succeeded):
+        return AttemptEnd(
+            attempt_id,
+            AttemptState.SUCCEEDED,
+            outcome.usage,
+            outcome.sandbox,
+            outcome.connector,
+            commit=outcome.commit,
+            tree=outcome.tree,
+        )
+    return AttemptEnd(
+        attempt_id,
+        AttemptState.FAILED,
+        outcome.usage,
+        outcome.sandbox,
+        outcome.connector,
+        error_kind=outcome.kind,
+        error_message=outcome.message,
+    )
 
 
 def learn(tx: Transaction, execution: Execution, task: Row[Any], summary: str) -> None:
@@ -106,24 +130,7 @@ def failed(
 ) -> list[str]:
     """Count the failure; the task's retry policy says whether and when it is tried again."""
     task = task_of(tx, job)
-    end = AttemptEnd(
-        attempt_id,
-        AttemptState.FAILED,
-        outcome.usage,
-        outcome.sandbox,
-        outcome.connector,
-        error_kind=outcome.kind,
-        error_message=outcome.message,
-    )
-    records.end_attempts(tx, [end])
-    records.add_judgements(
-        tx,
-        execution.id,
-        task.phase,
-        outcome.judgements,
-        job_id=job.id,
-        attempt_id=attempt_id,
-    )
+    end(tx, execution, job, task.phase, attempt_id, outcome)
     if outcome.kind == BUDGET_EXHAUSTED:
         return _until_raised(tx, execution, job, task, outcome)
     spec = workflows.of_version(tx, execution.workflow_version).task(task.key)

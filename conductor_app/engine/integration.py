@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from conductor_app.domain.outcome import Conflicted, Failed, Integrated, Succeeded, Unreadable
-from conductor_app.domain.states import AttemptState, JobState, PauseReason, TaskState
+from conductor_app.domain.states import JobState, PauseReason, TaskState
 from conductor_app.engine import attempt_ends, requeue
 from conductor_app.engine.complete import complete
 from conductor_app.engine.settle import settle
@@ -15,7 +15,6 @@ from conductor_app.queue import agent_queue
 from conductor_app.store import jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
-from conductor_app.store.records import AttemptEnd
 
 
 def begin(
@@ -30,24 +29,7 @@ def begin(
     task = tasks.get(tx, job.task_id)
     assert task is not None
     jobs.end(tx, [(job.id, job.fence)], JobState.SUCCEEDED)
-    end = AttemptEnd(
-        attempt_id,
-        AttemptState.SUCCEEDED,
-        outcome.usage,
-        outcome.sandbox,
-        outcome.connector,
-        commit=outcome.commit,
-        tree=outcome.tree,
-    )
-    records.end_attempts(tx, [end])
-    records.add_judgements(
-        tx,
-        execution.id,
-        task.phase,
-        outcome.judgements,
-        job_id=job.id,
-        attempt_id=attempt_id,
-    )
+    attempt_ends.end(tx, execution, job, task.phase, attempt_id, outcome)
     tasks.move(tx, task, TaskState.INTEGRATING, summary=outcome.summary)
     id_ = new_id()
     row = {
