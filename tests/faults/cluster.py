@@ -257,6 +257,11 @@ class Cluster:
         with self.conductor.read() as tx:
             return len(tx.all(statement))
 
+    def nobody_came_back(self) -> None:
+        """The usual members are those that were started, however they fared."""
+        if back := [name for name in USUAL if self.members[name].starts > 1]:
+            pytest.fail(f"came back: {', '.join(back)}\n{self.picture()}")
+
     def picture(self) -> str:
         """What the rows say, and the ends of the logs: for a test that fails."""
         from conductor_app.store.tables import errors, tasks
@@ -279,7 +284,7 @@ class Cluster:
                     for row in rows
                 ]
         for member in self.members.values():
-            tail = member.log.read_text(errors="replace")[-1500:]
+            tail = member.log.read_text(errors="replace")[-4000:]
             lines.append(f"--- {member.name} alive={member.alive} starts={member.starts}\n{tail}")
         return "\n".join(lines)
 
