@@ -24,6 +24,7 @@ from workers import crash
 from workers.failures import AttemptFailed, FailureKind
 from workers.patience import Patience
 from workers.turns import Usage
+from workers.wanted import Wanted
 
 # How long to wait for what others have reserved, in seconds: about a call's length.
 WAIT = 2.0
@@ -114,27 +115,19 @@ class Meter:
         self._claim = claim
 
     @contextmanager
-    def call(
-        self,
-        connector: str,
-        provider: str,
-        model: str,
-        input_bound: int,
-        max_output_tokens: int,
-        *,
-        least_output_tokens: int | None = None,
-    ) -> Iterator[Call]:
+    def call(self, wanted: Wanted) -> Iterator[Call]:
         """A call of at most so many tokens in and out; left without a word it cost all of that.
 
-        With `least_output_tokens` it may be granted fewer (`Call.max_output_tokens`), so many at
-        least. Raises AttemptFailed of kind BUDGET_EXHAUSTED, with `retry_after` where waiting for
-        other calls to be settled is all it takes, before anything was spent.
+        Where it may be granted fewer, `Call.max_output_tokens` says how many it was. Raises
+        AttemptFailed of kind BUDGET_EXHAUSTED, with `retry_after` where waiting for other calls to
+        be settled is all it takes, before anything was spent.
         """
-        spender = self._spender(connector, provider, model)
-        terms = Terms(self._prices, spender, input_bound, max_output_tokens)
+        spender = self._spender(wanted.connector, wanted.provider, wanted.model)
+        terms = Terms(self._prices, spender, wanted.input_tokens, wanted.output_tokens)
         reserved = self._reserve(spender, terms)
-        if isinstance(reserved, Refused) and not reserved.wait and least_output_tokens is not None:
-            fewer = terms.within(reserved.left, min(least_output_tokens, max_output_tokens))
+        least = wanted.least_output_tokens
+        if isinstance(reserved, Refused) and not reserved.wait and least is not None:
+            fewer = terms.within(reserved.left, min(least, wanted.output_tokens))
             if fewer is not None:
                 terms = fewer
                 reserved = self._reserve(spender, terms)

@@ -10,6 +10,7 @@ from workers.connectors.base import Model
 from workers.failures import AttemptFailed
 from workers.metering import Meter
 from workers.turns import Message, Turn
+from workers.wanted import Wanted
 
 # With fewer tokens than these an answer is worth nothing.
 LEAST_OUTPUT = 1_000
@@ -50,16 +51,17 @@ def paid_turn(
     if meter is None:
         return _turn(model, messages, tools)
     bound = model.bound(messages, tools)
-    wanted = model.max_output_tokens
-    with meter.call(
+    wanted = Wanted(
         model.name,
         model.provider,
         model.model,
         bound.input_tokens,
         bound.output_tokens,
         least_output_tokens=min(LEAST_OUTPUT, bound.output_tokens),
-    ) as call:
-        model.max_output_tokens = min(wanted, call.max_output_tokens)
+    )
+    usual = model.max_output_tokens
+    with meter.call(wanted) as call:
+        model.max_output_tokens = min(usual, call.max_output_tokens)
         try:
             turn = _turn(model, messages, tools)
         except AttemptFailed as failure:
@@ -67,7 +69,7 @@ def paid_turn(
                 call.nothing_spent()
             raise
         finally:
-            model.max_output_tokens = wanted
+            model.max_output_tokens = usual
         settled = call.settle(turn.usage, turn.request_id)
         telemetry.paid(model, settled)
         return replace(turn, usage=settled)

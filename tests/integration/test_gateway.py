@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.sdk_calls import CLAUDE, HELLO, SOL
 from workers.failures import AttemptFailed, FailureKind
 from workers.gateway import Gateway, GatewayAccount
 from workers.turns import Usage
+from workers.wanted import Wanted
 
 KEY = "sk-test-of-the-worker-0123456789"
 
@@ -34,24 +35,16 @@ class Booked:
 
     refusals: list[AttemptFailed] = field(default_factory=list)
     most: int | None = None
-    calls: list[tuple[str, str, str, int, int]] = field(default_factory=list)
+    # As they were granted.
+    calls: list[Wanted] = field(default_factory=list)
     ends: list[Usage | str] = field(default_factory=list)
 
     @contextmanager
-    def call(
-        self,
-        connector: str,
-        provider: str,
-        model: str,
-        input_bound: int,
-        max_output_tokens: int,
-        *,
-        least_output_tokens: int | None = None,
-    ) -> Iterator["_Call"]:
+    def call(self, wanted: Wanted) -> Iterator["_Call"]:
         if self.refusals:
             raise self.refusals.pop(0)
-        granted = min(max_output_tokens, self.most or max_output_tokens)
-        self.calls.append((connector, provider, model, input_bound, granted))
+        granted = min(wanted.output_tokens, self.most or wanted.output_tokens)
+        self.calls.append(replace(wanted, output_tokens=granted))
         call = _Call(self, granted)
         try:
             yield call
@@ -155,11 +148,12 @@ def test_an_answer_comes_whole_and_is_settled(program: Program) -> None:
     answer = program.ask()
     assert answer.content[0].text == "hello there"
     assert program.server.requests[-1].key == KEY
-    [(connector, provider, model, bound, most)] = program.meter.calls
-    assert (connector, provider, model, most) == ("claude", "anthropic", CLAUDE, 500)
+    [call] = program.meter.calls
+    assert (call.connector, call.provider, call.model) == ("claude", "anthropic", CLAUDE)
+    assert call.output_tokens == 500
     [used] = program.meter.ends
     assert isinstance(used, Usage)
-    assert bound >= used.input_tokens == program.server.ledger.total.input_tokens
+    assert call.input_tokens >= used.input_tokens == program.server.ledger.total.input_tokens
     assert used.output_tokens == program.server.ledger.total.output_tokens
 
 
@@ -182,7 +176,7 @@ def test_responses_are_spoken_as_well(program: Program) -> None:
         assert stream.get_final_response().output_text == "hello there"
     assert program.server.requests[-1].key == KEY
     # It said no limit, so it was given one.
-    assert program.sent["max_output_tokens"] == program.meter.calls[0][4] > 0
+    assert program.sent["max_output_tokens"] == program.meter.calls[0].output_tokens > 0
     wait_until(lambda: program.meter.ends)
     assert program.meter.ends[0].input_tokens == program.server.ledger.total.input_tokens
 

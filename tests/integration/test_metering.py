@@ -21,6 +21,7 @@ from workers.failures import AttemptFailed, FailureKind
 from workers.metering import Meter
 from workers.patience import Patience
 from workers.turns import Usage
+from workers.wanted import Wanted
 
 # One nano-USD for a token in, two for one out.
 PRICES = Prices({"p/m": Rates.model_validate({"input": "0.001", "output": "0.002"})})
@@ -49,6 +50,10 @@ def metered(engine: Engine, home: Path, link: Unanswered | None = None, **settin
     return Meter(Patience(through), PRICES, taken[0])
 
 
+def wanted(input_tokens: int, output_tokens: int, least: int | None = None) -> Wanted:
+    return Wanted(*CALL, input_tokens, output_tokens, least)
+
+
 def of(engine: Engine) -> tuple[int, int, int, int]:
     """Tokens and money spent, tokens and money reserved, of the execution."""
     execution = engine.rows(select(reservations.c.execution_id))[0].execution_id
@@ -60,7 +65,7 @@ def test_a_call_is_reserved_at_its_worst_and_settled_at_its_price(
     engine: Engine, home: Path
 ) -> None:
     meter = metered(engine, home)
-    with meter.call(*CALL, 100, 50) as call:
+    with meter.call(wanted(100, 50)) as call:
         assert of(engine) == (0, 0, 150, 200)
         assert call.settle(Usage(80, 10), "req-1").cost_nano_usd == 100
     assert of(engine) == (90, 100, 0, 0)
@@ -71,14 +76,14 @@ def test_a_call_is_reserved_at_its_worst_and_settled_at_its_price(
 
 def test_a_call_that_says_nothing_is_paid_in_full(engine: Engine, home: Path) -> None:
     meter = metered(engine, home)
-    with pytest.raises(ConnectionError), meter.call(*CALL, 100, 50):
+    with pytest.raises(ConnectionError), meter.call(wanted(100, 50)):
         raise ConnectionError("cut")
     assert of(engine) == (150, 200, 0, 0)
 
 
 def test_a_call_that_was_refused_costs_nothing(engine: Engine, home: Path) -> None:
     meter = metered(engine, home)
-    with meter.call(*CALL, 100, 50) as call:
+    with meter.call(wanted(100, 50)) as call:
         call.nothing_spent()
     assert of(engine) == (0, 0, 0, 0)
     assert engine.rows(select(usage)) == []
@@ -86,14 +91,14 @@ def test_a_call_that_was_refused_costs_nothing(engine: Engine, home: Path) -> No
 
 def test_while_others_hold_the_rest_it_waits(engine: Engine, home: Path) -> None:
     meter = metered(engine, home)
-    with meter.call(*CALL, 800, 100) as call:
-        with pytest.raises(AttemptFailed) as failed, meter.call(*CALL, 80, 50):
+    with meter.call(wanted(800, 100)) as call:
+        with pytest.raises(AttemptFailed) as failed, meter.call(wanted(80, 50)):
             pytest.fail("it was not covered")
         call.settle(Usage(10, 10))
     assert failed.value.kind == FailureKind.BUDGET_EXHAUSTED
     assert failed.value.retryable
     assert failed.value.retry_after
-    with meter.call(*CALL, 80, 50) as call:
+    with meter.call(wanted(80, 50)) as call:
         call.settle(Usage(10, 10))
 
 
@@ -103,29 +108,29 @@ def test_what_no_waiting_covers_says_the_way_out(engine: Engine, home: Path) -> 
         pytest.raises(
             AttemptFailed, match=r"1,100 tokens \(1,000 of 1,000 are left\)\. .*budget raise"
         ),
-        meter.call(*CALL, 800, 300),
+        meter.call(wanted(800, 300)),
     ):
         pytest.fail("it was not covered")
-    with pytest.raises(AttemptFailed) as failed, meter.call(*CALL, 800, 300):
+    with pytest.raises(AttemptFailed) as failed, meter.call(wanted(800, 300)):
         pytest.fail("it was not covered")
     assert (failed.value.kind, failed.value.retryable) == (FailureKind.BUDGET_EXHAUSTED, False)
 
 
 def test_fewer_tokens_are_granted_where_these_make_sense(engine: Engine, home: Path) -> None:
     meter = metered(engine, home)
-    with meter.call(*CALL, 800, 300, least_output_tokens=100) as call:
+    with meter.call(wanted(800, 300, least=100)) as call:
         assert call.max_output_tokens == 200
         call.settle(Usage(800, 150))
     with (
         pytest.raises(AttemptFailed),
-        meter.call(*CALL, 10, 300, least_output_tokens=100),
+        meter.call(wanted(10, 300, least=100)),
     ):
         pytest.fail("50 are left")
 
 
 def test_fewer_tokens_also_where_money_is_short(engine: Engine, home: Path) -> None:
     meter = metered(engine, home, daily_usd="0.0000005")
-    with meter.call(*CALL, 100, 300, least_output_tokens=100) as call:
+    with meter.call(wanted(100, 300, least=100)) as call:
         assert call.max_output_tokens == 200
         call.settle(Usage(100, 200))
     assert of(engine) == (300, 500, 0, 0)
@@ -133,10 +138,13 @@ def test_fewer_tokens_also_where_money_is_short(engine: Engine, home: Path) -> N
 
 def test_a_model_without_a_price_needs_a_person(engine: Engine, home: Path) -> None:
     meter = metered(engine, home)
-    with pytest.raises(AttemptFailed, match="allow-unknown-price"), meter.call("x", "p", "n", 1, 1):
+    with (
+        pytest.raises(AttemptFailed, match="allow-unknown-price"),
+        meter.call(Wanted("x", "p", "n", 1, 1)),
+    ):
         pytest.fail("nobody allowed it")
     engine.change(budgets, budgets.c.kind == "execution", unknown_price_by="ann")
-    with meter.call("x", "p", "n", 1, 1) as call:
+    with meter.call(Wanted("x", "p", "n", 1, 1)) as call:
         assert call.settle(Usage(1, 1)).cost_nano_usd == 0
     assert engine.rows(select(usage))[0].nano_usd is None
 
@@ -145,7 +153,7 @@ def test_what_a_program_says_afterwards_is_booked_even_beyond_the_cap(
     engine: Engine, home: Path
 ) -> None:
     meter = metered(engine, home)
-    with meter.call(*CALL, 1, 0):
+    with meter.call(wanted(1, 0)):
         pass
     assert meter.record(*CALL, Usage(2000, 0)).cost_nano_usd == 2000
     assert meter.record(*CALL, Usage(1, 0, cost_nano_usd=7)).cost_nano_usd == 7
@@ -162,7 +170,7 @@ def test_what_a_program_says_afterwards_is_booked_even_beyond_the_cap(
 def test_the_alert_is_an_event(engine: Engine, home: Path) -> None:
     meter = metered(engine, home)
     for _ in range(2):
-        with meter.call(*CALL, 450, 0):
+        with meter.call(wanted(450, 0)):
             pass
     execution = engine.rows(select(reservations.c.execution_id))[0].execution_id
     assert engine.events(execution).count("budget.alert") == 1
@@ -171,7 +179,7 @@ def test_the_alert_is_an_event(engine: Engine, home: Path) -> None:
 def test_a_report_that_can_not_be_counts_as_the_worst_case(engine: Engine, home: Path) -> None:
     """A model server that lies neither empties a budget nor passes its cap."""
     meter = metered(engine, home)
-    with meter.call(*CALL, 100, 50) as call:
+    with meter.call(wanted(100, 50)) as call:
         told = call.settle(Usage(10**30, 1))
     assert (told.tokens, told.cost_nano_usd) == (150, 200)
     assert of(engine) == (150, 200, 0, 0)
@@ -192,7 +200,7 @@ def test_what_spends_without_asking_is_not_begun_any_more_once_a_budget_is_used_
 
 def test_nor_while_others_hold_all_that_is_left(engine: Engine, home: Path) -> None:
     meter = metered(engine, home)
-    with meter.call(*CALL, 1000, 0) as call:
+    with meter.call(wanted(1000, 0)) as call:
         with pytest.raises(AttemptFailed, match="it waits") as failed:
             meter.admit(*CALL)
         call.settle(Usage(1, 0))
@@ -208,16 +216,16 @@ def test_a_commit_that_is_not_answered_is_made_once(
     link = Unanswered(engine, None)
     meter = metered(engine, home, link)
     link.cut = cut
-    with meter.call(*CALL, 300, 0) as call:
+    with meter.call(wanted(300, 0)) as call:
         assert of(engine)[2:] == (300, 300)
         link.cut = cut
         call.settle(Usage(200, 0))
     assert of(engine) == (200, 200, 0, 0)
-    with meter.call(*CALL, 300, 0) as call:
+    with meter.call(wanted(300, 0)) as call:
         link.cut = cut
         call.nothing_spent()
     assert of(engine) == (200, 200, 0, 0)
-    with meter.call(*CALL, 300, 0):
+    with meter.call(wanted(300, 0)):
         link.cut = cut
     assert of(engine) == (500, 500, 0, 0)
     link.cut = cut

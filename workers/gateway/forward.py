@@ -21,6 +21,7 @@ from workers.gateway.protocols import Json
 from workers.gateway.protocols import Protocol as Spoken
 from workers.gateway.usage import UsageReader
 from workers.turns import Usage
+from workers.wanted import Wanted
 
 # Of the program's request only these go on; its token and whatever else it says stay here.
 _REQUEST_HEADERS = ("accept", "anthropic-version", "anthropic-beta", "openai-beta", "user-agent")
@@ -71,14 +72,12 @@ class Forwarder:
         began = time.monotonic()
         # Only what is known: a program edits by what it is told of files, and must be told right.
         body = self._protocol.plain(masking.within(body, masking.known))
-        most = self._protocol.bound_output(body)
-        model = body["model"]
-        bound = len(json.dumps(body, ensure_ascii=False).encode()) + UNSEEN_TOKENS
-        entry: dict[str, Any] = {"protocol": self._protocol.name, "model": model}
+        wanted = self._wanted(body)
+        entry: dict[str, Any] = {"protocol": self._protocol.name, "model": wanted.model}
         usage: Usage | None = None
         try:
             with ExitStack() as stack:
-                metered = self._reserved(stack, model, bound, most)
+                metered = self._reserved(stack, wanted)
                 body[self._protocol.output_limit] = metered.max_output_tokens
                 usage = self._traced(body, answerer, metered, entry)
         except AttemptFailed as failure:
@@ -90,21 +89,19 @@ class Forwarder:
             entry["seconds"] = round(time.monotonic() - began, 3)
             self._account.record(entry, usage)
 
-    def _reserved(self, stack: ExitStack, model: str, bound: int, most: int) -> MeteredCall:
+    def _wanted(self, body: Json) -> Wanted:
+        """What the request may take; it is given a limit of its answer if it has none."""
+        to = self._upstream
+        most = self._protocol.bound_output(body)
+        bound = len(json.dumps(body, ensure_ascii=False).encode()) + UNSEEN_TOKENS
+        return Wanted(to.connector, to.provider, body["model"], bound, most, LEAST_OUTPUT_TOKENS)
+
+    def _reserved(self, stack: ExitStack, wanted: Wanted) -> MeteredCall:
         """Waits, within reason, while other calls have reserved what is left."""
         patient_until = time.monotonic() + PATIENCE
-        to = self._upstream
         while True:
-            call = self._account.meter.call(
-                to.connector,
-                to.provider,
-                model,
-                bound,
-                most,
-                least_output_tokens=LEAST_OUTPUT_TOKENS,
-            )
             try:
-                return stack.enter_context(call)
+                return stack.enter_context(self._account.meter.call(wanted))
             except AttemptFailed as refused:
                 wait = refused.retry_after
                 if wait is None or time.monotonic() + wait > patient_until:

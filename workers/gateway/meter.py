@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.turns import Usage
+from workers.wanted import Wanted
 
 
 class MeteredCall(Protocol):
@@ -26,16 +27,7 @@ class MeteredCall(Protocol):
 class CallMeter(Protocol):
     """Reserves in an attempt's budgets; raises AttemptFailed where they do not cover a call."""
 
-    def call(
-        self,
-        connector: str,
-        provider: str,
-        model: str,
-        input_bound: int,
-        max_output_tokens: int,
-        *,
-        least_output_tokens: int | None = None,
-    ) -> AbstractContextManager[MeteredCall]: ...
+    def call(self, wanted: Wanted) -> AbstractContextManager[MeteredCall]: ...
 
     def admit(self, connector: str, provider: str, model: str) -> None:
         """Before something that spends without asking; raises AttemptFailed as `call`."""
@@ -50,17 +42,8 @@ class Unmetered:
     """Where an attempt has no budget: everything is allowed, nothing is booked."""
 
     @contextmanager
-    def call(
-        self,
-        connector: str,
-        provider: str,
-        model: str,
-        input_bound: int,
-        max_output_tokens: int,
-        *,
-        least_output_tokens: int | None = None,
-    ) -> Iterator[MeteredCall]:
-        yield _Free(max_output_tokens)
+    def call(self, wanted: Wanted) -> Iterator[MeteredCall]:
+        yield _Free(wanted.output_tokens)
 
     def admit(self, connector: str, provider: str, model: str) -> None:
         """Whatever it spends."""
