@@ -18,31 +18,7 @@ import pytest
 
 from workers.sandbox import CommandNotFound, Level, Limits, Sandbox, SandboxUnavailable
 
-CONFINED = (Level.SANDLOCK, Level.BUBBLEWRAP)
 WaitUntil = Callable[..., None]
-
-
-@pytest.fixture(params=list(Level), ids=str)
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    try:
-        Sandbox.detect(request.param)
-    except SandboxUnavailable as why:
-        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
-    return Sandbox(request.param, grace=0.5)
-
-
-@pytest.fixture
-def confined(sandbox: Sandbox) -> Sandbox:
-    if sandbox.level not in CONFINED:
-        pytest.skip("unconfined promises nothing about files and network")
-    return sandbox
-
-
-@pytest.fixture
-def cwd(tmp_path: Path) -> Path:
-    path = tmp_path / "work"
-    path.mkdir()
-    return path
 
 
 @pytest.fixture
@@ -247,17 +223,13 @@ def test_a_service_listens_on_its_port_and_checks_reach_it(
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def test_a_loopback_port_opens_that_port_only(cwd: Path) -> None:
-    try:
-        sandbox = Sandbox.detect(Level.SANDLOCK)
-    except SandboxUnavailable as why:
-        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
+def test_a_loopback_port_opens_that_port_only(sandlock: Sandbox, cwd: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         code = f"import socket; socket.create_connection(('127.0.0.1', {port}), timeout=5)"
-        assert sandbox.run(python(code), cwd=cwd, loopback_port=free_port()).exit_code == 1
-        assert sandbox.run(python(code), cwd=cwd, loopback_port=port).exit_code == 0
-        assert sandbox.run(python(code), cwd=cwd, network=True).exit_code == 0
+        assert sandlock.run(python(code), cwd=cwd, loopback_port=free_port()).exit_code == 1
+        assert sandlock.run(python(code), cwd=cwd, loopback_port=port).exit_code == 0
+        assert sandlock.run(python(code), cwd=cwd, network=True).exit_code == 0
 
 
 def test_a_service_that_ends_is_seen_to_have_ended(
@@ -436,7 +408,7 @@ def test_many_threads_run_commands_at_once(sandbox: Sandbox, cwd: Path) -> None:
 def test_detection_is_a_trial_and_never_falls_back() -> None:
     assert Sandbox.detect("unconfined").level is Level.UNCONFINED
     try:
-        assert Sandbox.detect("auto").level in CONFINED
+        assert Sandbox.detect("auto").level is not Level.UNCONFINED
     except SandboxUnavailable as why:
         assert "unconfined" in why.message
     with pytest.raises(Exception, match="no sandbox level 'none'"):

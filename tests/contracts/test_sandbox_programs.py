@@ -15,31 +15,6 @@ from workers.sandbox import Level, Limits, Sandbox, SandboxUnavailable
 from workers.sandbox.conversation import Closed
 from workers.sandbox.hosts import HostRefused
 
-CONFINED = (Level.SANDLOCK, Level.BUBBLEWRAP)
-
-
-@pytest.fixture(params=list(Level), ids=str)
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    try:
-        Sandbox.detect(request.param)
-    except SandboxUnavailable as why:
-        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
-    return Sandbox(request.param, grace=0.5)
-
-
-@pytest.fixture
-def confined(sandbox: Sandbox) -> Sandbox:
-    if sandbox.level not in CONFINED:
-        pytest.skip("unconfined promises nothing about the network")
-    return sandbox
-
-
-@pytest.fixture
-def cwd(tmp_path: Path) -> Path:
-    path = tmp_path / "work"
-    path.mkdir()
-    return path
-
 
 @pytest.fixture
 def gateway() -> Iterator[tuple[int, Path]]:
@@ -178,12 +153,8 @@ def test_this_machine_is_never_an_allowed_host(confined: Sandbox, cwd: Path, hos
         confined.run(["true"], cwd=cwd, hosts=[host])
 
 
-def test_an_allowed_host_opens_that_host_only(cwd: Path) -> None:
+def test_an_allowed_host_opens_that_host_only(sandlock: Sandbox, cwd: Path) -> None:
     """Tried with an address of this machine that is not loopback, and its neighbour port."""
-    try:
-        sandbox = Sandbox.detect(Level.SANDLOCK)
-    except SandboxUnavailable as why:
-        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
     address = _own_address()
     if address is None:
         pytest.skip("HOSTS NOT TRIED: this machine has no address but loopback")
@@ -191,16 +162,12 @@ def test_an_allowed_host_opens_that_host_only(cwd: Path) -> None:
         ports = [each.getsockname()[1] for each in (allowed, other)]
         code = f"import socket, sys; socket.create_connection(('{address}', int(sys.argv[1])), 5)"
         hosts = [f"{address}:{ports[0]}"]
-        codes = [sandbox.run(python(code, p), cwd=cwd, hosts=hosts).exit_code for p in ports]
+        codes = [sandlock.run(python(code, p), cwd=cwd, hosts=hosts).exit_code for p in ports]
     assert codes == [0, 1]
 
 
-def test_every_host_is_every_one_but_this_machine(cwd: Path) -> None:
+def test_every_host_is_every_one_but_this_machine(sandlock: Sandbox, cwd: Path) -> None:
     """Whatever is said for loopback; and who may reach the gateway besides may reach that."""
-    try:
-        sandbox = Sandbox.detect(Level.SANDLOCK)
-    except SandboxUnavailable as why:
-        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
     code = """
         import socket, sys
         for host in ("127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::ffff:127.0.0.1", *sys.argv[2:]):
@@ -215,8 +182,8 @@ def test_every_host_is_every_one_but_this_machine(cwd: Path) -> None:
         port = server.getsockname()[1]
         argv = python(code, port, *([address] if address else []))
         expected = f"reached {address}\n" if address else ""
-        assert sandbox.run(argv, cwd=cwd, hosts=["*"]).output == expected
-        found = sandbox.run(argv, cwd=cwd, hosts=["*"], gateway=(port, cwd / "socket")).output
+        assert sandlock.run(argv, cwd=cwd, hosts=["*"]).output == expected
+        found = sandlock.run(argv, cwd=cwd, hosts=["*"], gateway=(port, cwd / "socket")).output
     assert found.splitlines()[0] == "reached 127.0.0.1"
 
 

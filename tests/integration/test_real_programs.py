@@ -10,8 +10,8 @@ from tests.conftest import missing
 from tests.fakes import programs
 from tests.fakes.model_server import Space
 from tests.fakes.programs.shop import KEY, Shop, open_shop
+from tests.sandboxes import detected
 from workers.connectors.programs.attempt import OUTPUT_FILE
-from workers.sandbox import Sandbox, SandboxUnavailable
 
 # The program's own name, its model, and the connector that the gateway calls as.
 PROGRAMS = {
@@ -46,11 +46,7 @@ def shop(
 @pytest.mark.parametrize("level", ["sandlock", "bubblewrap", "unconfined"])
 def test_it_makes_a_small_change(shop: Shop, program: str, level: str) -> None:
     _, model, connector = PROGRAMS[program]
-    try:
-        sandbox = Sandbox.detect(level)
-    except SandboxUnavailable as why:
-        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
-    result = shop.run(sandbox=sandbox)
+    result = shop.run(sandbox=detected(level))
     assert (shop.worktree / "greeting.py").read_text() == 'GREETING = "hello"\n'
     assert "greeting.py says hello." in result.summary
     assert {row[:2] for row in shop.booked()} == {(connector, model)}

@@ -19,8 +19,9 @@ from conductor_app.settings import Settings
 from tests.fakes import programs
 from tests.fakes.model_server import Space
 from tests.fakes.programs.shop import Shop, open_shop
+from tests.sandboxes import detected
 from workers.connectors.programs.attempt import OUTPUT_FILE
-from workers.sandbox import Level, Sandbox, SandboxUnavailable
+from workers.sandbox import Level, Sandbox
 
 ESCAPES = programs.FOLDER / "escapes.py"
 CANARY = f"canary-{uuid4().hex}"
@@ -37,10 +38,7 @@ HARMLESS: Mapping[Level, set[str]] = {Level.SANDLOCK: set(), Level.BUBBLEWRAP: {
 
 @pytest.fixture(params=[Level.SANDLOCK, Level.BUBBLEWRAP], ids=str)
 def confined(request: pytest.FixtureRequest) -> Sandbox:
-    try:
-        return Sandbox.detect(request.param)
-    except SandboxUnavailable as why:
-        pytest.skip(f"SANDBOX LEVEL NOT TRIED: {why.message}")
+    return detected(request.param)
 
 
 @pytest.fixture

@@ -10,20 +10,14 @@ import psutil
 import pytest
 
 from conductor_app.domain.states import Verdict
+from tests.sandboxes import detected
 from tests.workbench import ITEMS, ITEMS_SERVICE, make_bench, run
 from workers import ports
 from workers.bench import Bench
-from workers.sandbox import Level, Sandbox, SandboxUnavailable
+from workers.sandbox import Level
 from workers.services import ServiceFailed
 
 MakeBench = Callable[..., Bench]
-
-
-def sandbox(level: str) -> Sandbox:
-    try:
-        return Sandbox.detect(level)
-    except SandboxUnavailable as reason:
-        pytest.skip(reason.message)
 
 
 @pytest.fixture
@@ -34,7 +28,7 @@ def bench_of(tmp_path: Path) -> Iterator[MakeBench]:
     def make(level: str = "auto", **service: Any) -> Bench:
         files = {"service.py": ITEMS_SERVICE}
         declared = {"items": {**ITEMS, **service}}
-        made.append(make_bench(tmp_path, sandbox(level), files, services=declared))
+        made.append(make_bench(tmp_path, detected(level), files, services=declared))
         return made[0]
 
     yield make
