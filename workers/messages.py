@@ -35,7 +35,10 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
 
 
 class Channel(redis.Channel):
-    """A Redis channel that drops what is not even an envelope; its list has lost it already."""
+    """A Redis channel that drops what is not even an envelope; its list has lost it already.
+
+    It survives a server that goes away while it is read.
+    """
 
     def _brpop_read(self, **options: Any) -> bool:
         read: Callable[..., bool] = super()._brpop_read
@@ -44,6 +47,14 @@ class Channel(redis.Channel):
         except MALFORMED as error:
             logs.warning("message_refused", error=repr(error)[:200])
             return True
+
+    def close(self) -> None:
+        # A connection that is lost is collected and then closed, and the second time nobody is
+        # there to give messages back to: an error then would end the worker. They come back from
+        # the server, and by the tick.
+        if self.connection.client is None:
+            self.do_restore = False
+        super().close()  # type: ignore[no-untyped-call]
 
 
 class Transport(redis.Transport):
