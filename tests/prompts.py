@@ -5,31 +5,18 @@ from pathlib import Path
 
 from conductor_app.catalog import AGENTS
 from conductor_app.domain.workflow import AgentSpec
+from tests.fakes.attempts import agent_task
 from workers import prompts
-from workers.agents.base import AgentTask
 from workers.prompt import opening
 from workers.turns import Message
 
 SNAPSHOTS = Path(__file__).parent / "unit" / "data" / "prompts"
 VERSIONS = SNAPSHOTS / "versions.txt"
 
-FIRST = AgentTask(
-    id="t",
-    key="1/crud-api",
-    execution_id="e",
-    workflow="w",
-    phase=1,
-    phase_name="Core",
-    agent="api",
-    title="CRUD",
-    prompt="Routes for requirements.",
-)
-LATER = AgentTask(
-    id="t",
-    key="0/change",
-    execution_id="e",
+FIRST = agent_task("1/crud-api", phase_name="Core", title="CRUD", prompt="Routes for requirements.")
+LATER = agent_task(
+    "0/change",
     workflow="change",
-    phase=0,
     phase_name="Change",
     goal="The repository is changed as it was asked for",
     agent="implementer",

@@ -1,6 +1,5 @@
 """What the contract tests of connectors share: one of each, at the fake model server."""
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,12 @@ import pytest
 
 from conductor_app.connector_keys import VARIABLES
 from conductor_app.settings import Settings
+from tests.fakes.attempts import agent_context, agent_task
 from tests.fakes.model_server import Reply, Script, Space
-from workers.agents.base import AgentContext, AgentResult, AgentTask
+from workers.agents.base import AgentContext, AgentResult
 from workers.connectors import open_connector
 from workers.connectors.live import LiveConnector
 from workers.failures import AttemptFailed
-from workers.sandbox import Level, Sandbox
 from workers.suspension import Suspend
 
 CONNECTORS = ("claude", "claude2", "codex", "deepseek")
@@ -22,16 +21,6 @@ CONNECTORS = ("claude", "claude2", "codex", "deepseek")
 SUFFIX = {"claude": "", "claude2": "", "codex": "/v1", "deepseek": ""}
 KEY = "sk-test-0123456789abcdef"
 SYSTEM = "You are a test. " + "Be careful with what you do, and do it well. " * 100
-TASK = AgentTask(
-    id="t",
-    key="0/a",
-    execution_id="e",
-    workflow="w",
-    phase=0,
-    phase_name="p",
-    agent="api",
-    title="A",
-)
 
 
 @dataclass
@@ -69,19 +58,14 @@ class Bench:
         return self.connect(self.server.add("played", *turns, script=script))
 
     def context(self, connector: LiveConnector, **changes: Any) -> AgentContext:
-        (self.folder / "worktree").mkdir(exist_ok=True)
-        given: dict[str, Any] = {
-            "worktree": self.folder / "worktree",
-            "sandbox": Sandbox(Level.UNCONFINED),
-            "connector": connector,
-            "log": self.log.append,
-            "cancelled": lambda: False,
-            "deadline": time.monotonic() + 60,
-            "artifacts": self.folder / "artifacts",
-            "task": TASK,
-            "system": SYSTEM,
-        }
-        return AgentContext(**(given | changes))
+        return agent_context(
+            self.folder,
+            connector=connector,
+            log=self.log.append,
+            task=agent_task(),
+            system=SYSTEM,
+            **changes,
+        )
 
     def execute(self, connector: LiveConnector, **changes: Any) -> AgentResult:
         return connector.execute("Do it.", self.context(connector, **changes))

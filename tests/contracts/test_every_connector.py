@@ -11,36 +11,31 @@ import pytest
 from conductor_app import catalog, launch
 from conductor_app.domain.workflow import FAILURE_KINDS
 from conductor_app.tool_specs import TOOLS
-from tests.contracts.connectors import KEY, SYSTEM, TASK
+from tests.contracts.connectors import KEY, SYSTEM
 from tests.contracts.kinds import CONTENT, FILE, KINDS, Kind
+from tests.fakes.attempts import agent_context, agent_task
 from tests.fakes.model_server import Space
-from workers.agents.base import AgentContext, AgentResult, Connector
+from workers.agents.base import AgentResult, Connector
 from workers.connectors import clients
 from workers.failures import AttemptFailed
-from workers.sandbox import Level, Sandbox
 
 
 class Attempt:
     """One attempt with a connector, in a worktree with a file that is none of its business."""
 
     def __init__(self, folder: Path, connector: Connector, **changes: Any) -> None:
-        self.worktree = folder / "worktree"
-        self.worktree.mkdir(exist_ok=True)
-        (self.worktree / "kept.txt").write_text("kept")
         self.log: list[str] = []
-        given: dict[str, Any] = {
-            "worktree": self.worktree,
-            "sandbox": Sandbox(Level.UNCONFINED),
-            "connector": connector,
-            "log": self.log.append,
-            "cancelled": lambda: False,
-            "deadline": time.monotonic() + 60,
-            "artifacts": folder / "artifacts",
-            "task": TASK,
-            "system": SYSTEM,
-        }
         self.connector = connector
-        self.context = AgentContext(**(given | changes))
+        self.context = agent_context(
+            folder,
+            connector=connector,
+            log=self.log.append,
+            task=agent_task(),
+            system=SYSTEM,
+            **changes,
+        )
+        self.worktree = folder / "worktree"
+        (self.worktree / "kept.txt").write_text("kept")
 
     def run(self) -> AgentResult:
         self.connector.set_log_callback(self.log.append)

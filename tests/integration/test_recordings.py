@@ -20,6 +20,7 @@ from conductor_app.domain.states import Verdict
 from conductor_app.domain.workflow import Check, PhaseSpec, PlannedTask, Workflow
 from conductor_app.ids import new_id
 from conductor_app.workflows import loader
+from tests.fakes.attempts import agent_task
 from workers.agents.base import AgentContext, AgentTask
 from workers.agents.connector_agent import ConnectorAgent
 from workers.bench import open_bench
@@ -102,12 +103,9 @@ class Playthrough:
         return commit
 
     def _as_agent_sees(self, task: PlannedTask, failures: int) -> AgentTask:
-        return AgentTask(
-            id=new_id(),
-            key=task.key,
-            execution_id="recorded",
+        return agent_task(
+            task.key,
             workflow=NAME,
-            phase=task.phase,
             phase_name=self.workflow.phases[task.phase].name,
             agent=task.agent,
             title=task.spec.title,

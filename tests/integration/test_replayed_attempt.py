@@ -1,14 +1,14 @@
 """A recorded attempt builds real files with real tools; a second one mends what it left."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conductor_app.domain.workflow import AgentSpec
-from workers.agents.base import AgentContext, AgentResult, AgentTask
+from tests.fakes.attempts import agent_context, agent_task
+from workers.agents.base import AgentContext, AgentResult
 from workers.agents.registry import AgentRegistry
 from workers.connectors import open_connector
 from workers.failures import AttemptFailed
@@ -80,26 +80,13 @@ class Work:
             failures=failures,
             recordings=self.folder / "recordings",
         )
-        self.context = AgentContext(
-            worktree=self.worktree,
+        self.context = agent_context(
+            self.folder,
             sandbox=Sandbox.detect("auto"),
             connector=connector,
-            log=lambda line: None,
-            cancelled=lambda: False,
-            deadline=time.monotonic() + 60,
             artifacts=self.folder / f"artifacts-{failures}",
         )
-        task = AgentTask(
-            id="t",
-            key="0/adder",
-            execution_id="e",
-            workflow="demo",
-            phase=0,
-            phase_name="Start",
-            agent="api",
-            title="Add",
-            failures=failures,
-        )
+        task = agent_task("0/adder", workflow="demo", failures=failures)
         return AgentRegistry().resolve(AgentSpec(name="api")).perform_task(task, self.context)
 
 

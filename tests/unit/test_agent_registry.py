@@ -6,23 +6,14 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from conductor_app.domain.workflow import AgentSpec
+from tests.fakes.attempts import agent_task
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
 from workers.agents.connector_agent import ConnectorAgent
 from workers.agents.registry import AgentRegistry
 from workers.extensions import BrokenExtension
 from workers.failures import AttemptFailed
 
-TASK = AgentTask(
-    id="t",
-    key="1/a",
-    execution_id="e",
-    workflow="w",
-    phase=1,
-    phase_name="p",
-    agent="docs",
-    title="Write",
-    prompt="All of it.",
-)
+TASK = agent_task("1/a", agent="docs", title="Write", prompt="All of it.")
 
 
 class DocsAgent(BaseAgent):

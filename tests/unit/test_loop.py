@@ -9,46 +9,26 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.attempts import agent_context, agent_task
 from tests.fakes.scripted_connector import FINISH, ScriptedConnector, Step, says
-from workers.agents.base import AgentContext, AgentResult, AgentTask, Connector
+from workers.agents.base import AgentResult, Connector
 from workers.failures import AttemptFailed
 from workers.loop import LoopLimits, run_loop
-from workers.sandbox import Level, Sandbox
 from workers.suspension import Suspend
 from workers.turns import Message, Turn, Usage
 
 OPENING = [Message("system", "You are a test."), Message("user", "Do it.")]
-TASK = AgentTask(
-    id="t",
-    key="0/a",
-    execution_id="e",
-    workflow="w",
-    phase=0,
-    phase_name="p",
-    agent="api",
-    title="A",
-)
 
 
 class Attempt:
     """One attempt in a directory of its own, with its log lines."""
 
     def __init__(self, folder: Path, connector: Connector | None, **changes: Any) -> None:
-        (folder / "worktree").mkdir(exist_ok=True)
         self.log: list[str] = []
-        given: dict[str, Any] = {
-            "worktree": folder / "worktree",
-            "sandbox": Sandbox(Level.UNCONFINED),
-            "connector": connector,
-            "log": self.log.append,
-            "cancelled": lambda: False,
-            "deadline": time.monotonic() + 60,
-            "artifacts": folder / "artifacts",
-        }
-        self.context = AgentContext(**(given | changes))
+        self.context = agent_context(folder, connector=connector, log=self.log.append, **changes)
 
     def run(self, **limits: int) -> AgentResult:
-        return run_loop(TASK, self.context, OPENING, LoopLimits(**limits))
+        return run_loop(agent_task(), self.context, OPENING, LoopLimits(**limits))
 
     def fails(self, kind: str, **limits: int) -> AttemptFailed:
         with pytest.raises(AttemptFailed) as failure:

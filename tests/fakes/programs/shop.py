@@ -15,6 +15,7 @@ from conductor_app.engine.claim import Claim
 from conductor_app.settings import Settings
 from conductor_app.store.tables import reservations, usage
 from tests.fakes import invariants
+from tests.fakes.attempts import agent_context
 from tests.fakes.engine import Engine, engine_on, phase, task, workflow
 from tests.fakes.model_server import Space
 from tests.fakes.worker import DIES, Dies
@@ -41,6 +42,7 @@ class Shop:
         self.home = home
         self.server = server
         self.log: list[str] = []
+        self.folder = folder
         self.worktree = folder / "worktree"
         self.worktree.mkdir()
         self.artifacts = folder / "artifacts"
@@ -48,17 +50,13 @@ class Shop:
 
     def attempt(self, **changes: Any) -> AgentContext:
         given: dict[str, Any] = {
-            "worktree": self.worktree,
             "sandbox": Sandbox.detect("auto"),
-            "connector": None,
             "log": self.log.append,
-            "cancelled": lambda: False,
             "deadline": time.monotonic() + 180,
-            "artifacts": self.artifacts,
             "meter": self._meter(),
             "system": "You are careful.",
         }
-        return AgentContext(**(given | changes))
+        return agent_context(self.folder, **(given | changes))
 
     def run(self, **changes: Any) -> AgentResult:
         connector = open_connector(
