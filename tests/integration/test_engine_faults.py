@@ -171,7 +171,7 @@ class TestInfrastructure:
     ) -> None:
         one = engine.start(workflow(phase(task("a", files=True, retry={"max": 0}))))
         # Where it is told of, an attempt's own directory is another each time.
-        broken = [Interrupted(f"/work/{new_id()} can't be read") for _ in range(12)]
+        broken = [Interrupted(f"/srv/{new_id()} can't be read") for _ in range(12)]
         pauses = []
         for each in broken:
             engine.run(outcomes={kind: [each]})
