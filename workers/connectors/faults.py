@@ -199,7 +199,7 @@ def failure_of(fault: Fault, settings: ModelSettings) -> AttemptFailed:
     refused = fault.status is not None and fault.status != HTTPStatus.OK
     return AttemptFailed(
         kind,
-        _sentence(kind, fault, settings),
+        _sentence(fault, settings),
         retryable=kind in _RETRYABLE,
         http_status=fault.status,
         request_id=fault.request_id,
@@ -208,56 +208,68 @@ def failure_of(fault: Fault, settings: ModelSettings) -> AttemptFailed:
     )
 
 
-def _sentence(kind: FailureKind, fault: Fault, settings: ModelSettings) -> str:
+def _sentence(fault: Fault, settings: ModelSettings) -> str:
+    said = f"{_problem(fault, settings)}: {_quoted(fault, settings)}."
+    return f"{said} {_way_out(fault, settings)}".rstrip()
+
+
+def _problem(fault: Fault, settings: ModelSettings) -> str:
+    """What happened, before the provider's own words for it."""
     who = PROVIDERS[settings.provider]
-    said = _quoted(fault, settings)
-    section = f"`connectors: {settings.connector}:` in conductor.yml"
-    variable = f"CONDUCTOR_{settings.connector.upper()}"
-    match kind:
+    match fault.kind:
         case FailureKind.CREDENTIALS:
             source = settings.key.source if settings.key else "nowhere"
+            return f"{who} does not accept the key from {source} for {settings.model}"
+        case FailureKind.SPEND_LIMIT:
+            return f"The spend limit at {who} is reached"
+        case FailureKind.API_LIMIT:
+            return f"{who} takes no more requests for now"
+        case FailureKind.BAD_REQUEST if fault.status == 404:
+            return f"{who} at {settings.base_url} has no model {settings.model!r}"
+        case FailureKind.BAD_REQUEST if fault.status == 413:
+            return f"The conversation is larger than {who} takes"
+        case FailureKind.BAD_REQUEST:
+            return f"{who} did not accept the request for {settings.model}"
+        case FailureKind.UNREADABLE:
+            return f"{who}'s {settings.model} could not be used"
+    return f"{who} at {settings.base_url}" if fault.unsent else f"{who} failed"
+
+
+def _way_out(fault: Fault, settings: ModelSettings) -> str:
+    """What to do about it; empty where there is nothing to be said."""
+    who = PROVIDERS[settings.provider]
+    section = f"`connectors: {settings.connector}:` in conductor.yml"
+    variable = f"CONDUCTOR_{settings.connector.upper()}"
+    address = f"{variable}_BASE_URL or `base_url` of {section}"
+    match fault.kind:
+        case FailureKind.CREDENTIALS:
             return (
-                f"{who} does not accept the key from {source} for {settings.model}: {said}. "
                 "Put a right one there and start Conductor anew, or give one in another way: "
                 f"{connector_keys.advice(settings.connector)}"
             )
         case FailureKind.SPEND_LIMIT:
-            return (
-                f"The spend limit at {who} is reached: {said}. Raise it, or pay in, at {who}; "
-                "waiting does not help."
-            )
+            return f"Raise it, or pay in, at {who}; waiting does not help."
         case FailureKind.API_LIMIT:
-            wait = "" if fault.retry_after is None else f" It asks for {fault.retry_after:g} s."
-            return f"{who} takes no more requests for now: {said}.{wait}"
+            return "" if fault.retry_after is None else f"It asks for {fault.retry_after:g} s."
         case FailureKind.BAD_REQUEST if fault.status == 404:
             usual = DEFAULTS[settings.connector]
-            address = "" if settings.base_url == usual.base_url else ", or correct its base_url"
+            corrected = "" if settings.base_url == usual.base_url else ", or correct its base_url"
             return (
-                f"{who} at {settings.base_url} has no model {settings.model!r}: {said}. "
                 f"Set {variable}_MODEL, or `model` of {section}, to one that it has, such as "
-                f"{usual.model}{address}."
+                f"{usual.model}{corrected}."
             )
         case FailureKind.BAD_REQUEST if fault.status == 413:
-            return (
-                f"The conversation is larger than {who} takes: {said}. Make the task smaller, or "
-                f"set `context_window` of {section} to less."
-            )
+            return f"Make the task smaller, or set `context_window` of {section} to less."
         case FailureKind.BAD_REQUEST:
             return (
-                f"{who} did not accept the request for {settings.model}: {said}. If this model "
-                f"can't do what was asked of it, change {section}, or the agent's `model`."
+                f"If this model can't do what was asked of it, change {section}, or the agent's "
+                "`model`."
             )
         case FailureKind.UNREADABLE:
-            return (
-                f"{who}'s {settings.model} could not be used: {said}. Check that {variable}"
-                f"_BASE_URL or `base_url` of {section} is {who}'s, or choose another model."
-            )
+            return f"Check that {address} is {who}'s, or choose another model."
     if fault.unsent:
-        return (
-            f"{who} at {settings.base_url}: {said}. Check this machine's network, and {variable}"
-            f"_BASE_URL or `base_url` of {section}."
-        )
-    return f"{who} failed: {said}. As a rule it works when tried again."
+        return f"Check this machine's network, and {address}."
+    return "As a rule it works when tried again."
 
 
 def _quoted(fault: Fault, settings: ModelSettings) -> str:
