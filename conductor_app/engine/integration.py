@@ -31,12 +31,24 @@ def begin(
     jobs.end(tx, [(job.id, job.fence)], JobState.SUCCEEDED)
     attempt_ends.end(tx, execution, job, task.phase, attempt_id, outcome)
     tasks.move(tx, task, TaskState.INTEGRATING, summary=outcome.summary)
-    id_ = new_id()
-    row = {
-        "id": id_,
+    integrate = _winners_job(tx, job, lease_ms)
+    integrate["payload"] = {
+        "attempt_id": attempt_id,
+        "commit": outcome.commit,
+        "task_key": task.key,
+        "lost_integrations": job.payload.get("lost_integrations", 0),
+    }
+    jobs.add(tx, [integrate])
+    return str(integrate["id"])
+
+
+def _winners_job(tx: Transaction, job: Row[Any], lease_ms: int) -> dict[str, Any]:
+    """A job that needs no claim: it belongs to the worker that had this one."""
+    return {
+        "id": new_id(),
         "kind": "integrate",
-        "execution_id": execution.id,
-        "task_id": task.id,
+        "execution_id": job.execution_id,
+        "task_id": job.task_id,
         # The winner's slot does it; only when that is lost one of the system's.
         "queue": job.queue,
         "status": JobState.ACTIVE,
@@ -45,16 +57,8 @@ def begin(
         "fence": 1,
         "lease_until": tx.now + lease_ms,
         "worker_id": job.worker_id,
-        "payload": {
-            "attempt_id": attempt_id,
-            "commit": outcome.commit,
-            "task_key": task.key,
-            "lost_integrations": job.payload.get("lost_integrations", 0),
-        },
         "created_at": tx.now,
     }
-    jobs.add(tx, [row])
-    return id_
 
 
 def finish(

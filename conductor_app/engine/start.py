@@ -45,12 +45,7 @@ def start(tx: Transaction, project_id: str, wanted: Wanted) -> str:
     project = projects.get(tx, project_id)
     workflow = wanted.workflow
     plan = workflow.plan(AGENTS)
-    last = workflow.phases[-1].number
-    target = last if wanted.target_phase is None else wanted.target_phase
-    if not 0 <= target <= last or not 0 <= wanted.replay_before <= target:
-        raise InvalidInput(
-            f"Workflow {workflow.name} has the phases 0 to {last}; choose one of these."
-        )
+    target = _target(wanted)
     uses_git = any(task.files for task in plan)
     if uses_git and not project.location:
         raise Refused(
@@ -58,6 +53,30 @@ def start(tx: Transaction, project_id: str, wanted: Wanted) -> str:
             "repository. Give one with `--project DIR`."
         )
     workflows.keep(tx, workflow, wanted.version, wanted.source, wanted.text)
+    execution = _add(tx, project_id, wanted, target, uses_git)
+    _lay_out(tx, execution, wanted, plan)
+    queues = transition.enter_first(tx, execution)
+    dispatch.top_up(tx, [*queues, *settle(tx, execution)])
+    return str(execution.id)
+
+
+def _target(wanted: Wanted) -> int:
+    """The last phase to do. Raises InvalidInput, also where more than that is to be replayed."""
+    workflow = wanted.workflow
+    last = workflow.phases[-1].number
+    target = last if wanted.target_phase is None else wanted.target_phase
+    if not 0 <= target <= last or not 0 <= wanted.replay_before <= target:
+        raise InvalidInput(
+            f"Workflow {workflow.name} has the phases 0 to {last}; choose one of these."
+        )
+    return target
+
+
+def _add(
+    tx: Transaction, project_id: str, wanted: Wanted, target: int, uses_git: bool
+) -> Execution:
+    """The execution by itself, locked, with its share and its budget."""
+    workflow = wanted.workflow
     id_ = new_id()
     executions.add(
         tx,
@@ -85,10 +104,7 @@ def start(tx: Transaction, project_id: str, wanted: Wanted) -> str:
     execution = executions.lock(tx, id_)
     assert execution is not None
     tx.events.created(id_, "execution", [id_], ExecutionState.PENDING)
-    _lay_out(tx, execution, wanted, plan)
-    queues = transition.enter_first(tx, execution)
-    dispatch.top_up(tx, [*queues, *settle(tx, execution)])
-    return id_
+    return execution
 
 
 def _lay_out(
