@@ -24,7 +24,7 @@ from workers import crash
 from workers.failures import AttemptFailed, FailureKind
 from workers.patience import Patience
 from workers.turns import Usage
-from workers.wanted import Wanted
+from workers.wanted import WantedCall
 
 # How long to wait for what others have reserved, in seconds: about a call's length.
 WAIT = 2.0
@@ -115,7 +115,7 @@ class Meter:
         self._claim = claim
 
     @contextmanager
-    def call(self, wanted: Wanted) -> Iterator[Call]:
+    def call(self, wanted: WantedCall) -> Iterator[Call]:
         """A call of at most so many tokens in and out; left without a word it cost all of that.
 
         Where it may be granted fewer, `Call.max_output_tokens` says how many it was. Raises

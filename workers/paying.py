@@ -10,7 +10,7 @@ from workers.connectors.base import Model
 from workers.failures import AttemptFailed
 from workers.metering import Meter
 from workers.turns import Message, Turn
-from workers.wanted import Wanted
+from workers.wanted import WantedCall
 
 # With fewer tokens than these an answer is worth nothing.
 LEAST_OUTPUT = 1_000
@@ -51,7 +51,7 @@ def paid_turn(
     if meter is None:
         return _turn(model, messages, tools)
     bound = model.bound(messages, tools)
-    wanted = Wanted(
+    wanted = WantedCall(
         model.name,
         model.provider,
         model.model,

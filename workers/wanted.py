@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedCall:
     """A call before it is made, with the most tokens that it may take.
 
     With `least_output_tokens` it may be granted fewer tokens out, so many at least.

@@ -24,7 +24,7 @@ from tests.sdk_calls import CLAUDE, HELLO, SOL
 from workers.failures import AttemptFailed, FailureKind
 from workers.gateway import Gateway, GatewayAccount
 from workers.turns import Usage
-from workers.wanted import Wanted
+from workers.wanted import WantedCall
 
 KEY = "sk-test-of-the-worker-0123456789"
 
@@ -36,11 +36,11 @@ class Booked:
     refusals: list[AttemptFailed] = field(default_factory=list)
     most: int | None = None
     # As they were granted.
-    calls: list[Wanted] = field(default_factory=list)
+    calls: list[WantedCall] = field(default_factory=list)
     ends: list[Usage | str] = field(default_factory=list)
 
     @contextmanager
-    def call(self, wanted: Wanted) -> Iterator["_Call"]:
+    def call(self, wanted: WantedCall) -> Iterator["_Call"]:
         if self.refusals:
             raise self.refusals.pop(0)
         granted = min(wanted.output_tokens, self.most or wanted.output_tokens)

@@ -21,7 +21,7 @@ from workers.failures import AttemptFailed, FailureKind
 from workers.metering import Meter
 from workers.patience import Patience
 from workers.turns import Usage
-from workers.wanted import Wanted
+from workers.wanted import WantedCall
 
 # One nano-USD for a token in, two for one out.
 PRICES = Prices({"p/m": Rates.model_validate({"input": "0.001", "output": "0.002"})})
@@ -50,8 +50,8 @@ def metered(engine: Engine, home: Path, link: Unanswered | None = None, **settin
     return Meter(Patience(through), PRICES, taken[0])
 
 
-def wanted(input_tokens: int, output_tokens: int, least: int | None = None) -> Wanted:
-    return Wanted(*CALL, input_tokens, output_tokens, least)
+def wanted(input_tokens: int, output_tokens: int, least: int | None = None) -> WantedCall:
+    return WantedCall(*CALL, input_tokens, output_tokens, least)
 
 
 def of(engine: Engine) -> tuple[int, int, int, int]:
@@ -140,11 +140,11 @@ def test_a_model_without_a_price_needs_a_person(engine: Engine, home: Path) -> N
     meter = metered(engine, home)
     with (
         pytest.raises(AttemptFailed, match="allow-unknown-price"),
-        meter.call(Wanted("x", "p", "n", 1, 1)),
+        meter.call(WantedCall("x", "p", "n", 1, 1)),
     ):
         pytest.fail("nobody allowed it")
     engine.change(budgets, budgets.c.kind == "execution", unknown_price_by="ann")
-    with meter.call(Wanted("x", "p", "n", 1, 1)) as call:
+    with meter.call(WantedCall("x", "p", "n", 1, 1)) as call:
         assert call.settle(Usage(1, 1)).cost_nano_usd == 0
     assert engine.rows(select(usage))[0].nano_usd is None
 

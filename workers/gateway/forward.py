@@ -21,7 +21,7 @@ from workers.gateway.protocols import Json
 from workers.gateway.protocols import Protocol as Spoken
 from workers.gateway.usage import UsageReader
 from workers.turns import Usage
-from workers.wanted import Wanted
+from workers.wanted import WantedCall
 
 # Of the program's request only these go on; its token and whatever else it says stay here.
 _REQUEST_HEADERS = ("accept", "anthropic-version", "anthropic-beta", "openai-beta", "user-agent")
@@ -89,14 +89,16 @@ class Forwarder:
             entry["seconds"] = round(time.monotonic() - began, 3)
             self._account.record(entry, usage)
 
-    def _wanted(self, body: Json) -> Wanted:
+    def _wanted(self, body: Json) -> WantedCall:
         """What the request may take; it is given a limit of its answer if it has none."""
         to = self._upstream
         most = self._protocol.bound_output(body)
         bound = len(json.dumps(body, ensure_ascii=False).encode()) + UNSEEN_TOKENS
-        return Wanted(to.connector, to.provider, body["model"], bound, most, LEAST_OUTPUT_TOKENS)
+        return WantedCall(
+            to.connector, to.provider, body["model"], bound, most, LEAST_OUTPUT_TOKENS
+        )
 
-    def _reserved(self, stack: ExitStack, wanted: Wanted) -> MeteredCall:
+    def _reserved(self, stack: ExitStack, wanted: WantedCall) -> MeteredCall:
         """Waits, within reason, while other calls have reserved what is left."""
         patient_until = time.monotonic() + PATIENCE
         while True:

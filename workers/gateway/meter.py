@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.turns import Usage
-from workers.wanted import Wanted
+from workers.wanted import WantedCall
 
 
 class MeteredCall(Protocol):
@@ -27,7 +27,7 @@ class MeteredCall(Protocol):
 class CallMeter(Protocol):
     """Reserves in an attempt's budgets; raises AttemptFailed where they do not cover a call."""
 
-    def call(self, wanted: Wanted) -> AbstractContextManager[MeteredCall]: ...
+    def call(self, wanted: WantedCall) -> AbstractContextManager[MeteredCall]: ...
 
     def admit(self, connector: str, provider: str, model: str) -> None:
         """Before something that spends without asking; raises AttemptFailed as `call`."""
@@ -42,7 +42,7 @@ class Unmetered:
     """Where an attempt has no budget: everything is allowed, nothing is booked."""
 
     @contextmanager
-    def call(self, wanted: Wanted) -> Iterator[MeteredCall]:
+    def call(self, wanted: WantedCall) -> Iterator[MeteredCall]:
         yield _Free(wanted.output_tokens)
 
     def admit(self, connector: str, provider: str, model: str) -> None:
