@@ -34,10 +34,11 @@ def initialize_orchestrator(app: Flask, settings: Settings | None = None) -> Con
     """
     from conductor_app.bootstrap import connect
     from conductor_app.settings import Settings
+    from conductor_app.settings_review import usable
 
     chosen = settings or Settings.load()
     if not chosen.enable_orchestrator:
         return None
-    conductor = connect(chosen.require_usable())
+    conductor = connect(usable(chosen))
     init_app(app, conductor)
     return conductor

@@ -15,6 +15,7 @@ from conductor_app.api.stream import serve_events
 from conductor_app.bootstrap import Conductor, connect, connected
 from conductor_app.errors import ConductorError
 from conductor_app.settings import Settings
+from conductor_app.settings_review import usable
 
 # Flask's requests at a time; each holds a database connection only while it needs one.
 THREADS = 16
@@ -33,7 +34,7 @@ def from_environment() -> Starlette:
 
     Raises InvalidSettings.
     """
-    conductor = connect(Settings.load().require_usable())
+    conductor = connect(usable(Settings.load()))
     telemetry.start("api")
 
     @contextlib.asynccontextmanager
@@ -51,7 +52,7 @@ def from_environment() -> Starlette:
 
 def serve(settings: Settings) -> None:
     """Serve until a signal comes, on the address of the settings: loopback unless chosen."""
-    with connected(settings.require_usable()) as conductor, telemetry.running("api"):
+    with connected(usable(settings)) as conductor, telemetry.running("api"):
         uvicorn.run(
             application(conductor),
             host=settings.host,

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from conductor_app import settings_review
 from conductor_app.domain.budget import Caps, Daily, nano_usd
 from conductor_app.errors import InvalidSettings
 from conductor_app.places import Places, default_home, redis_socket
@@ -223,20 +222,6 @@ class Settings(BaseSettings):
         return {
             f"CONDUCTOR_{name.upper()}": _text(v) for name, v in values.items() if v is not None
         }
-
-    def problems(self) -> list[str]:
-        """What makes these settings unusable, a sentence each, with the way out."""
-        return list(settings_review.problems(self))
-
-    def warnings(self) -> list[str]:
-        """What works but should be known, a sentence each."""
-        return list(settings_review.warnings(self))
-
-    def require_usable(self) -> Self:
-        """These settings, or InvalidSettings with every problem."""
-        if problems := self.problems():
-            raise InvalidSettings(" ".join(problems))
-        return self
 
 
 def _kombu_url(url: str) -> str:

@@ -1,10 +1,9 @@
 """What is wrong or noteworthy about settings, in sentences that name the variable to change."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from conductor_app.settings import Settings
+from conductor_app.errors import InvalidSettings
+from conductor_app.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DATABASES = ("sqlite", "postgresql+psycopg2")
@@ -12,8 +11,15 @@ REDIS = ("redis", "rediss", "redis+socket", "unix")
 BROKERS = (*REDIS, "amqp", "amqps", "pyamqp")
 
 
-def problems(settings: "Settings") -> Iterator[str]:
-    """What makes the settings unusable, with the way out."""
+def usable(settings: Settings) -> Settings:
+    """These settings, or InvalidSettings with every problem."""
+    if found := list(problems(settings)):
+        raise InvalidSettings(" ".join(found))
+    return settings
+
+
+def problems(settings: Settings) -> Iterator[str]:
+    """What makes the settings unusable, a sentence each, with the way out."""
     yield from _unknown_schemes(settings)
     if settings.database_url in ("sqlite://", "sqlite:///:memory:"):
         yield (
@@ -38,8 +44,8 @@ def problems(settings: "Settings") -> Iterator[str]:
         )
 
 
-def warnings(settings: "Settings") -> Iterator[str]:
-    """What works but should be known."""
+def warnings(settings: Settings) -> Iterator[str]:
+    """What works but should be known, a sentence each."""
     if settings.sandbox == "unconfined":
         yield "Commands run unconfined: agents can read and change whatever you can."
     if not settings.enable_orchestrator:
@@ -48,7 +54,7 @@ def warnings(settings: "Settings") -> Iterator[str]:
         yield f"The API listens on {settings.host}: everybody who has the token can reach it."
 
 
-def _unknown_schemes(settings: "Settings") -> Iterator[str]:
+def _unknown_schemes(settings: Settings) -> Iterator[str]:
     """URLs of servers that Conductor does not speak with; only the scheme is shown, never more."""
     spoken = (
         (

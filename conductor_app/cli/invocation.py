@@ -32,9 +32,10 @@ class Invocation:
     def settings_with(self, **chosen: Any) -> "Settings":
         """The environment's settings and what options chose (not None). Raises InvalidSettings."""
         from conductor_app.settings import Settings
+        from conductor_app.settings_review import usable
 
         chosen = {name: value for name, value in chosen.items() if value is not None}
-        return Settings.load(**chosen).require_usable()
+        return usable(Settings.load(**chosen))
 
 
 def command(

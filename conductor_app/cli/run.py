@@ -39,6 +39,7 @@ def command_run(
     Without --project in a fresh repository beside the data directory. Starts what it needs and
     stops it again, unless `conductor up` has started it. Ctrl-C pauses; --resume goes on.
     """
+    from conductor_app import settings_review
     from conductor_app.cli import run_course, run_order, run_project
 
     # Whoever ends this program politely gets what Ctrl-C gets.
@@ -52,7 +53,7 @@ def command_run(
     elif workflow or connector or start or inputs or priority:
         raise InvalidInput("--resume goes on as the execution was started; give it --project only.")
     place = run_project.chosen_place(invocation.project, Path.cwd())
-    warnings = [*settings.warnings(), run_project.warning_of(place)]
+    warnings = [*settings_review.warnings(settings), run_project.warning_of(place)]
     for warning in filter(None, warnings):
         invocation.output.note(f"Warning: {warning}")
     location = None if place is None else str(place)

@@ -20,12 +20,13 @@ def command_up(invocation: Invocation, port: int | None, flower: bool | None) ->
     Redis, the API, the workers and the clock run under a supervisor that brings back what dies.
     Without --port the API gets port 3000 or the next free one.
     """
+    from conductor_app.settings_review import warnings
     from conductor_app.stack.launch import launch
     from conductor_app.stack.readiness import in_words
 
     started = time.monotonic()
     settings = invocation.settings_with(port=port, flower=flower)
-    for warning in settings.warnings():
+    for warning in warnings(settings):
         invocation.output.note(f"Warning: {warning}")
     with invocation.output.working("Starting ...") as update:
         stack, fresh = launch(settings, lambda states: update(f"Starting: {in_words(states)}"))

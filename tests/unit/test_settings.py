@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from conductor_app.errors import InvalidSettings
 from conductor_app.settings import Settings
+from conductor_app.settings_review import problems, usable, warnings
 
 
 def test_defaults_need_no_environment(home: Path) -> None:
@@ -18,7 +19,7 @@ def test_defaults_need_no_environment(home: Path) -> None:
     assert settings.tick_seconds == 5.0
     assert settings.auto_advance and settings.enable_orchestrator
     assert settings.uses_embedded_redis
-    assert settings.problems() == [] and settings.warnings() == []
+    assert not list(problems(settings)) and not list(warnings(settings))
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "CONDUCTOR_DATABASE_URL"])
@@ -47,7 +48,7 @@ def test_the_names_of_the_documents_are_read(monkeypatch: pytest.MonkeyPatch, ho
     assert settings.tick_seconds == 0.25
     assert not settings.auto_advance
     assert not settings.enable_orchestrator
-    assert "ENABLE_ORCHESTRATOR" in settings.warnings()[0]
+    assert "ENABLE_ORCHESTRATOR" in next(warnings(settings))
 
 
 def test_our_own_name_wins_over_the_documents_name(
@@ -170,17 +171,17 @@ class TestMistakes:
     def test_a_problem_is_a_sentence_with_the_way_out(
         self, home: Path, chosen: dict[str, object], words: str
     ) -> None:
-        (problem,) = Settings.load(**chosen).problems()
+        (problem,) = problems(Settings.load(**chosen))
         assert words in problem
         assert "secret" not in problem
         with pytest.raises(InvalidSettings, match=words):
-            Settings.load(**chosen).require_usable()
+            usable(Settings.load(**chosen))
 
     def test_a_token_chosen_on_purpose_opens_other_addresses(self, home: Path) -> None:
         settings = Settings.load(host="0.0.0.0", token="chosen")
-        assert settings.problems() == []
+        assert not list(problems(settings))
         assert settings.api_token() == "chosen"
-        assert "0.0.0.0" in settings.warnings()[0]
+        assert "0.0.0.0" in next(warnings(settings))
 
     def test_secrets_stay_out_of_the_representation(self, home: Path) -> None:
         settings = Settings.load(
