@@ -46,7 +46,8 @@ def command_dashboard(invocation: Invocation, execution: str | None) -> None:
     from conductor_app.views.dashboard import dashboard, markdown
 
     with reading(invocation.settings) as tx:
-        shown = dashboard(tx, to_be_shown(tx, invocation, execution).id)
+        chosen = to_be_shown(tx, invocation, execution)
+        shown = dashboard(tx, chosen.id, invocation.settings.default_connector)
     invocation.output.say(markdown(shown))
     invocation.output.result(shown, "Dashboard")
 

@@ -32,9 +32,18 @@ def announcement(
     goes_on = " goes on" if resumed else ""
     end = f"up to phase {last.number} ({last.name})"
     yield f"Workflow {workflow.name}{goes_on}: {workflow.title}, {end}"
-    yield f"Connector {launch.label_of(connectors)}"
+    yield f"Connector {launch.label_of(connectors)}{_replayed(execution, connectors)}"
     yield from (f"  {each}" for each in outlook)
     keys = [key for key in KEYS if os.environ.get(key)]
     if keys and not launch.costs(connectors):
         yield f"Not used: {', '.join(keys)}. A key alone never chooses a paid model"
     yield f"Repository {execution.location}, branch {execution.branch}"
+
+
+def _replayed(execution: Row[Any], connectors: str) -> str:
+    """What of a run that costs money costs none."""
+    first = execution.replay_before
+    if not first or not launch.costs(connectors):
+        return ""
+    phases = "phase 0 is" if first == 1 else f"phases 0 to {first - 1} are"
+    return f"; {phases} replayed, which costs nothing"

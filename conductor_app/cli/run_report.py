@@ -54,7 +54,9 @@ def _outcome(execution: Item) -> str:
 
 
 def _labelled(execution: Item) -> str:
-    return " (replay)" if execution["replay"] else ""
+    if execution["replay"]:
+        return " (replay)"
+    return f" (replay of {execution['replayed']})" if execution["replayed"] else ""
 
 
 def _phase(phase: Item) -> Iterator[str]:
@@ -99,16 +101,23 @@ def _commits(report: Item) -> Iterator[str]:
 
 
 def _totals(report: Item) -> Iterator[str]:
-    totals, usage = report["totals"], report["totals"]["usage"]
-    labelled = ", as recorded; nothing was spent" if report["execution"]["replay"] else ""
+    totals, usage, execution = report["totals"], report["totals"]["usage"], report["execution"]
+    labelled = ", as recorded; nothing was spent" if execution["replay"] else ""
     yield f"Tasks     {totals['tasks'].get('completed', 0)} of {totals['tasks']['total']} completed"
     yield f"Attempts  {totals['attempts']}, {totals['retries']} of them after a first one"
-    yield f"Time      {duration(report['execution']['seconds'])}"
-    yield (f"Tokens    {usage['input_tokens']:,} in, {usage['output_tokens']:,} out{labelled}")
-    yield f"Cost      {usage['cost_usd']} USD{_labelled(report['execution'])}"
+    yield f"Time      {duration(execution['seconds'])}"
+    yield f"Tokens    {_tokens(usage)}{labelled}"
+    if execution["replayed"] and not execution["replay"]:
+        recorded = f"{_tokens(totals['replayed_usage'])} of {execution['replayed']}"
+        yield f"          {recorded}, as recorded; nothing was spent on it"
+    yield f"Cost      {usage['cost_usd']} USD{' (replay)' if execution['replay'] else ''}"
     yield from map(_bill, report["bill"])
     for remark in totals["remarks"]:
         yield f"          {remark}"
+
+
+def _tokens(usage: Item) -> str:
+    return f"{usage['input_tokens']:,} in, {usage['output_tokens']:,} out"
 
 
 def _bill(line: Item) -> str:

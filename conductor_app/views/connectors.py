@@ -1,6 +1,6 @@
 """What works for an execution, so that a replay is labelled as one wherever it shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -52,6 +52,33 @@ def reviewing(agent: AgentSpec, chosen: str | None, default: str = REPLAY) -> st
 def _chosen(execution: Row[Any], phase: int) -> str | None:
     chosen: str | None = execution.connector
     return REPLAY if phase < execution.replay_before else chosen
+
+
+def only_replayed(of_phase: Mapping[int, Sequence[str]], target: int) -> bool:
+    """Whether all turns up to that phase come from recordings."""
+    names = {name for number, each in of_phase.items() if number <= target for name in each}
+    return names - {FUNCTION} == {REPLAY}
+
+
+def replayed(of_phase: Mapping[int, Sequence[str]], target: int) -> str:
+    """What comes from recordings: `phase 0`, `phases 0 to 2 and part of phase 3`, or nothing."""
+    inside = {number: set(each) - {FUNCTION} for number, each in of_phase.items()}
+    inside = {number: each for number, each in inside.items() if number <= target}
+    wholly = [number for number, each in inside.items() if each == {REPLAY}]
+    in_part = [number for number, each in inside.items() if REPLAY in each and len(each) > 1]
+    told = [_numbers(wholly)] if wholly else []
+    told += [f"part of {_numbers(in_part)}"] if in_part else []
+    return " and ".join(told)
+
+
+def _numbers(phases: Sequence[int]) -> str:
+    """`phase 0`, `phases 0 to 2`, `phases 0, 2`."""
+    first, last = min(phases), max(phases)
+    if first == last:
+        return f"phase {first}"
+    if len(phases) == last - first + 1:
+        return f"phases {first} to {last}"
+    return f"phases {', '.join(map(str, sorted(phases)))}"
 
 
 def label(tx: Transaction, execution: Row[Any], default: str = REPLAY) -> str:

@@ -54,10 +54,13 @@ def dashboard(
 
 def _execution(tx: Transaction, row: Row[Any], default_connector: str) -> Item:
     kept = ("id", "project", "status", "reason", "reason_detail", "branch")
+    of_phase = connectors.of_phases(tx, row, default_connector)
     return {
         **{name: getattr(row, name) for name in kept},
         "workflow": row.workflow_name,
         "connector": connectors.label(tx, row, default_connector),
+        "replay": connectors.only_replayed(of_phase, row.target_phase),
+        "replayed": connectors.replayed(of_phase, row.target_phase),
         "budget": budgets.in_short(tx, row.id),
         "started_at": iso(row.started_at),
         "finished_at": iso(row.finished_at),

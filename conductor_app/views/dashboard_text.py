@@ -45,7 +45,7 @@ def bar(fraction: float) -> str:
 def _execution(execution: Item) -> list[str]:
     reason = execution["reason_detail"] or execution["reason"]
     status = execution["status"] + (f": {text(reason)}" if reason else "")
-    replay = " (recorded turns, no model)" if "replay" in execution["connector"] else ""
+    replay = f" (recorded turns{_where(execution)})" if execution["replayed"] else ""
     spent = [f"Budget: {budget_line(execution['budget'])}"] if execution["budget"] else []
     return listed(
         (
@@ -57,6 +57,10 @@ def _execution(execution: Item) -> list[str]:
             f"As of: {to_the_second(execution['shown_at'])}",
         )
     )
+
+
+def _where(execution: Item) -> str:
+    return ", no model" if execution["replay"] else f" in {execution['replayed']} only"
 
 
 def _health(health: Item) -> list[str]:

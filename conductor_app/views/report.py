@@ -11,10 +11,9 @@ from conductor_app.domain.workflow import PhaseSpec
 from conductor_app.engine.figures import Figures, figures
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
-from conductor_app.views import connectors, items, usage
+from conductor_app.views import connectors, items, lessons, signals, usage
 from conductor_app.views.bill import bill
 from conductor_app.views.current import execution as find
-from conductor_app.views.lessons import get_lessons
 from conductor_app.views.metrics import metrics
 from conductor_app.views.report_text import markdown
 from conductor_app.views.reported import Reported, read
@@ -51,8 +50,12 @@ def report(
         "checkpoints": [items.checkpoint(each) for each in found.checkpoints],
         "errors": [items.error(each) for each in found.errors],
         "lessons": [
-            each for each in get_lessons(tx, row.project_id) if each["id"] in found.lesson_ids
+            each
+            for each in lessons.get_lessons(tx, row.project_id)
+            if each["id"] in found.lesson_ids
         ],
+        "proposed_lessons": lessons.proposed(tx, row.id),
+        "signals": signals.of_execution(tx, row.id),
     }
 
 
@@ -68,7 +71,9 @@ def _execution(tx: Transaction, known: Figures, title: str, found: Reported) -> 
         **items.execution(row),
         "title": title,
         "connector": ", ".join(sorted(names)),
-        "replay": connectors.REPLAY in names,
+        # All of it; what of it came from recordings.
+        "replay": connectors.only_replayed(found.connectors, row.target_phase),
+        "replayed": connectors.replayed(found.connectors, row.target_phase),
         "overall_progress": round(known.overall, 4),
         "eta": iso(known.eta(tx.now)),
         "seconds": between(row.started_at, row.finished_at or tx.now) if row.started_at else None,
@@ -79,11 +84,17 @@ def _execution(tx: Transaction, known: Figures, title: str, found: Reported) -> 
 def _totals(known: Figures, found: Reported, ledger: Item) -> Item:
     statuses = Counter({status: known.count(status) for _, status in known.tasks})
     tries = [each for tries in found.attempts.values() for each in tries]
+    replayed = found.replayed_attempts()
+    recorded = [each for each in tries if each.id in replayed]
+    mixed = not connectors.only_replayed(found.connectors, known.execution.target_phase)
+    paid = [each for each in tries if each.id not in replayed] if mixed else tries
     return {
         "tasks": {"total": sum(statuses.values()), **dict(sorted(statuses.items()))},
         "attempts": len(tries),
         "retries": sum(_retries(tries) for tries in found.attempts.values()),
-        "usage": _used(tries, ledger),
+        "usage": _used(paid, ledger),
+        # What recordings count for their turns; nobody has spent it.
+        "replayed_usage": items.usage_of(recorded),
         "remarks": usage.remarks(ledger),
         "working_seconds": _working(tries),
     }

@@ -45,6 +45,10 @@ def markdown(report: Item) -> str:
         listed(error(each) for each in report["errors"]),
         "## Lessons" if report["lessons"] else "",
         listed(lesson(each) for each in report["lessons"]),
+        "## Lessons that wait for you" if report["proposed_lessons"] else "",
+        listed(_proposed(each) for each in report["proposed_lessons"]),
+        "## Signals" if report["signals"] else "",
+        listed(_signal(each) for each in report["signals"]),
     )
 
 
@@ -53,11 +57,13 @@ def mark(status: str | None) -> str:
 
 
 def _replay(execution: Item) -> str:
-    if not execution["replay"]:
+    if not execution["replayed"]:
         return ""
+    what = "" if execution["replay"] else f" of {execution['replayed']}"
+    there = "" if execution["replay"] else " there"
     return (
-        "> **Replay.** Agents' turns came from recordings, not from a model; tools, checks and "
-        "commits were real."
+        f"> **Replay{what}.** Agents' turns{there} came from recordings, not from a model; tools, "
+        "checks and commits were real."
     )
 
 
@@ -81,9 +87,19 @@ def _header(report: Item) -> list[str]:
         ("Tasks", f"{totals['tasks']['total']}: {tasks}"),
         ("Attempts", f"{totals['attempts']}, of which {totals['retries']} retries"),
         ("Tokens", tokens(usage)),
+        *_replayed(report),
         ("Cost", f"{usage['cost_usd']} USD"),
     ]
     return table(("", ""), rows)
+
+
+def _replayed(report: Item) -> Sequence[tuple[str, str]]:
+    """What a run that was paid for has replayed as well."""
+    execution, recorded = report["execution"], report["totals"]["replayed_usage"]
+    if execution["replay"] or not execution["replayed"]:
+        return ()
+    told = f"{execution['replayed']}: {tokens(recorded)}, as recorded; nothing was spent on it"
+    return (("Replayed", told),)
 
 
 def _bill(line: Item) -> Sequence[str]:
@@ -203,3 +219,16 @@ def lesson(each: Item) -> str:
     impact = f" ({text(each['impact'])})" if each["impact"] else ""
     learnt = f"*{each['category']}*: {text(each['description'])}{impact}"
     return f"{to_the_second(each['timestamp'])} {learnt}"
+
+
+def _proposed(each: Item) -> str:
+    who = f" {shown(each['agent'])}" if each["agent"] else ""
+    done = f" (what was done: {text(each['action_taken'])})" if each["action_taken"] else ""
+    learnt = f"*{each['category']}*{who}: {text(each['description'])}{done}"
+    return f"{learnt} Accept it: {code('conductor lessons accept ' + each['id'])}"
+
+
+def _signal(each: Item) -> str:
+    detail = f": {text(each['detail'])}" if each["detail"] else ""
+    who = f"{code(each['task'])}, {shown(each['agent'])}"
+    return f"*{each['type']}* {text(each['title'])}{detail} ({who})"

@@ -43,6 +43,16 @@ class Reported:
         rows = self.results.get((role, subject), ())
         return [evidence(row) for row in rows if row.job_id == rows[-1].job_id]
 
+    def replayed_attempts(self) -> set[str]:
+        """The ids of those whose turns came from recordings."""
+        agents = {row.key: (row.phase, row.agent) for row in self.tasks}
+        return {
+            each.id
+            for key, tries in self.attempts.items()
+            for each in tries
+            if (each.connector or self.connector_of(*agents[key])) == connectors.REPLAY
+        }
+
     def judged_attempt(self, attempt_id: str) -> list[Item]:
         return [evidence(row) for row in self.of_attempt.get(attempt_id, ())]
 

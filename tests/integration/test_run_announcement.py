@@ -17,8 +17,10 @@ def engine(database_url: str) -> Iterator[Engine]:
         yield engine
 
 
-def told(engine: Engine, connectors: str = "replay", *, resumed: bool = False) -> list[str]:
-    id_ = engine.start(FLOW, target_phase=0)
+def told(
+    engine: Engine, connectors: str = "replay", *, resumed: bool = False, **wanted: int
+) -> list[str]:
+    id_ = engine.start(FLOW, **{"target_phase": 0, **wanted})
     with engine.reading() as tx:
         execution = current.execution(tx, id_)
         outlook = ["claude is dear"] if connectors != "replay" else []
@@ -54,3 +56,8 @@ def test_of_a_live_model_the_cost_is_told_and_no_key_called_unused(
     assert lines[1] == "Connector claude, replay: live models, which cost money"
     assert lines[2] == "  claude is dear"
     assert "Not used" not in "".join(lines)
+
+
+def test_what_is_replayed_before_a_live_model_works_costs_nothing(engine: Engine) -> None:
+    connector = told(engine, "claude, replay", target_phase=1, replay_before=1)[1]
+    assert connector.endswith("cost money; phase 0 is replayed, which costs nothing")

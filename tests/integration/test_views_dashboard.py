@@ -128,3 +128,14 @@ def test_what_blocks_it_is_at_the_top(engine: Engine) -> None:
     assert "Status: ⏸️ paused: 0/a (failed): nothing that needs it can go on." in text
     assert "**high** Phase 0 - agent-models: broke \\| down" in text
     assert "replay (recorded turns, no model)" in text
+
+
+def test_which_phases_are_replayed(engine: Engine) -> None:
+    def told(**wanted: object) -> str:
+        text = markdown(engine.do(dashboard, engine.start(FLOW, **wanted)))
+        return next(line for line in text.splitlines() if "Connector: " in line)
+
+    assert told(connector="replay") == "- Connector: replay (recorded turns, no model)"
+    assert told(connector="claude") == "- Connector: claude"
+    mixed = told(connector="claude", replay_before=1)
+    assert mixed == "- Connector: claude, replay (recorded turns in phase 0 only)"

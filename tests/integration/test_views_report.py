@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from conductor_app.cli.run_report import report_lines
 from conductor_app.domain.outcome import Failed, Judged, Judgement, Succeeded, Usage
 from conductor_app.engine import task_control
 from conductor_app.errors import NotFound
@@ -149,6 +150,28 @@ def test_a_live_execution_is_not_called_a_replay(engine: Engine) -> None:
     text = markdown(engine.do(report, id_))
     assert "Replay" not in text
     assert "Not recorded" not in text
+
+
+def test_a_run_that_is_replayed_in_part_says_which_phases_and_what_was_paid(engine: Engine) -> None:
+    """As with `--from 1`: what the recording counts is nobody's money, the rest is."""
+    flow = workflow(phase(task("a")), phase(task("b")), phase(task("c")), name="in-part")
+    id_ = engine.start(flow, connector="claude", replay_before=1, target_phase=1)
+    recorded = Succeeded("did it", usage=Usage(1, 700, 70), connector="replay")
+    paid = Succeeded("did it", usage=Usage(2, 100, 20, 0, 3_000_000), connector="claude")
+    engine.run(outcomes={"0/a": [recorded], "1/b": [paid]})
+    found = engine.do(report, id_)
+    execution, totals = found["execution"], found["totals"]
+    assert (execution["replay"], execution["replayed"]) == (False, "phase 0")
+    assert (totals["usage"]["input_tokens"], totals["usage"]["cost_usd"]) == (100, "0.003")
+    assert totals["replayed_usage"]["input_tokens"] == 700
+    text = markdown(found)
+    assert "> **Replay of phase 0.**" in text and "> **Replay.**" not in text
+    assert "| Replayed | phase 0: 700 in, 70 out, 0 from the cache, as recorded; nothing" in text
+    bill = "\n".join(report_lines(found, ""))
+    assert ": complete up to phase 1 (replay of phase 0)" in bill
+    assert "Tokens    100 in, 20 out\n          700 in, 70 out of phase 0, as recorded; " in bill
+    assert "Cost      0.003 USD\n" in bill
+    assert "Not done" not in bill
 
 
 def test_agents_in_python_need_no_recording(engine: Engine) -> None:
