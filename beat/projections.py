@@ -28,7 +28,8 @@ FOLDER = ".conductor"
 STATE = "state.json"
 DASHBOARD = "dashboard.md"
 PROGRESS = "progress.md"
-FILES = (STATE, PROGRESS, "errors.log", "lessons.json", DASHBOARD)
+LESSONS = "lessons.json"
+FILES = (STATE, PROGRESS, "errors.log", LESSONS, DASHBOARD)
 # What a write that was killed may leave behind.
 PARTS = ".*.part"
 # For how long (ms) the files of an execution that has ended are looked after.
@@ -51,10 +52,13 @@ def shown_executions(tx: Transaction) -> list[str]:
     """The execution that each project's files tell of: the current one, else the newest."""
     shown = {row.project_id: row for row in newest_of_each(tx, None)}
     shown |= {row.project_id: row for row in newest_of_each(tx, None, *UNFINISHED)}
+    learnt = lessons.decided_since(tx, tx.now - AFTERWARDS)
     return [
         row.id
         for row in shown.values()
-        if row.status not in EXECUTION_ENDED or row.finished_at >= tx.now - AFTERWARDS
+        if row.status not in EXECUTION_ENDED
+        or row.finished_at >= tx.now - AFTERWARDS
+        or row.project_id in learnt
     ]
 
 
@@ -99,10 +103,12 @@ def _texts(
     """What is to be written: the dashboard while time passes, the rest when something happened."""
     fresh = _up_to_date(folder, execution.id, state.last_event(tx, execution.id))
     texts: dict[str, str] = {}
+    # People decide lessons of the project at any time, also those of earlier executions.
+    if not fresh or execution.project_id in lessons.decided_since(tx, tx.now - AFTERWARDS):
+        texts = {LESSONS: lessons.text(tx, execution.project_id)}
     if not fresh:
-        texts = {
+        texts |= {
             "errors.log": errors_log.text(tx, execution.id),
-            "lessons.json": lessons.text(tx, execution.project_id),
             # Last: what it says is then true of the others.
             STATE: state.text(state.state(tx, execution.id, default_connector)),
         }

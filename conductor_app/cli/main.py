@@ -58,6 +58,8 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "cancel": Entry("tasks:command_cancel", "Stop a task for good."),
         "decisions": Entry("decisions:command_decisions", "List what agents ask you."),
         "decide": Entry("decisions:command_decide", "Answer an agent's question."),
+        "lessons": Entry("lessons:command_lessons", "List what agents learnt; accept or reject."),
+        "signals": Entry("signals:command_signals", "List what agents say needs action."),
         "workers": Entry("workers:command_workers", "List the workers and their slots."),
     },
     "The installation": {

@@ -148,6 +148,16 @@ def _reported(facts: Facts) -> tuple[str, str]:
     return NOTE, f"{facts['task']} reports ({facts['kind']}): {one_line(facts['title'])}"
 
 
+def _waits(facts: Facts) -> tuple[str, str]:
+    what = f"Milestone {facts['milestone']}" if "milestone" in facts else f"Phase {facts['phase']}"
+    return WAITING, f"{what}: its review waits: {one_line(facts['reason'])}"
+
+
+def _proposed(facts: Facts) -> tuple[str, str]:
+    way_out = f"conductor lessons accept {facts['lesson']}"
+    return NOTE, f"Lesson proposed: {one_line(facts['description'])} Accept it: {way_out}"
+
+
 def _number(facts: Facts) -> str:
     return f", attempt {facts['number']}" if facts.get("number", 1) > 1 else ""
 
@@ -167,5 +177,7 @@ FACTS: Mapping[str, Callable[[Facts], tuple[str, str]]] = {
     "decision.raised": _asked,
     "decision.answered": _decided,
     "signal.reported": _reported,
+    "lesson.proposed": _proposed,
+    "job.waits": _waits,
     "budget.alert": lambda facts: (NOTE, facts["message"]),
 }

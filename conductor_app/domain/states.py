@@ -77,6 +77,15 @@ class DecisionState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class LessonState(StrEnum):
+    """Recorded: Conductor's own. A proposed one is an agent's, and waits for a person."""
+
+    RECORDED = "recorded"
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
 class PauseReason(StrEnum):
     PERSON = "person"
     GATE = "gate"
@@ -164,6 +173,8 @@ TASK_ENDED = frozenset(state for state, after in TASK.items() if not after)
 EXECUTION_ENDED = frozenset(state for state, after in EXECUTION.items() if not after)
 # No result, and no failure either: the next attempt may go on with what such a one has left.
 UNFINISHED_ATTEMPT = (AttemptState.LOST, AttemptState.RELEASED, AttemptState.SUSPENDED)
+# What agents are told.
+LESSON_COUNTS = frozenset({LessonState.RECORDED, LessonState.ACCEPTED})
 # What counts against the concurrency of an execution or an agent.
 TASK_IN_FLIGHT = frozenset({TaskState.QUEUED, TaskState.ACTIVE, TaskState.INTEGRATING})
 

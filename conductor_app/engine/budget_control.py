@@ -13,14 +13,13 @@ from conductor_app.domain import budget as rules
 from conductor_app.domain.budget import Daily, Scope, usd
 from conductor_app.domain.budget_names import DAILY, IN_WORDS, Name
 from conductor_app.domain.budget_words import title
+from conductor_app.domain.people import BY
 from conductor_app.domain.states import PauseReason
 from conductor_app.engine import budget_opening, control, working_time
 from conductor_app.errors import InvalidInput, Refused
 from conductor_app.store import budget_caps, budgets, executions
 from conductor_app.store.database import Transaction
 
-# People have no names here yet: whoever holds the API's token may give more.
-BY = "the API's token"
 # Above these, sums would not stay exact.
 MOST: Mapping[str, int] = {
     "tokens": 10**15,

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from conductor_app.domain.signals import SignalType
-from conductor_app.domain.states import JobState
+from conductor_app.domain.states import JobState, LessonState
 from conductor_app.store import executions, jobs, records, signals, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import lessons
-
-PROPOSED = "proposed"
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def remember(tx: Transaction, source: Source, category: str, lesson: str, action
             phase=task.phase,
             agent=task.agent,
             action_taken=action,
-            status=PROPOSED,
+            status=LessonState.PROPOSED,
         )
     return True
 

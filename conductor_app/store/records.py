@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from conductor_app.domain.outcome import NOTHING_USED, Judgement, Usage
-from conductor_app.domain.states import UNFINISHED_ATTEMPT, AttemptState
+from conductor_app.domain.states import UNFINISHED_ATTEMPT, AttemptState, LessonState
 from conductor_app.ids import new_id
 from conductor_app.store import budgets
 from conductor_app.store.database import Transaction
@@ -281,14 +281,15 @@ def add_lesson(
     agent: str | None,
     impact: str = "",
     action_taken: str = "",
-    status: str = "accepted",
+    status: str = LessonState.RECORDED,
 ) -> None:
     """Record a lesson of category success, failure, optimization or pattern."""
     project_id = tx.value(select(executions.c.project_id).where(executions.c.id == execution_id))
+    id_ = new_id()
     tx.run(
         insert(lessons),
         {
-            "id": new_id(),
+            "id": id_,
             "project_id": project_id,
             "execution_id": execution_id,
             "phase": phase,
@@ -301,8 +302,14 @@ def add_lesson(
             "created_at": tx.now,
         },
     )
-    told = "lesson.recorded" if status == "accepted" else f"lesson.{status}"
-    tx.events.record(execution_id, told, category=category, description=description)
+    tx.events.record(
+        execution_id,
+        f"lesson.{status}",
+        lesson=id_,
+        agent=agent,
+        category=category,
+        description=description,
+    )
 
 
 def add_progress(tx: Transaction, execution_id: str, **values: Any) -> None:

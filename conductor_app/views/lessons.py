@@ -5,12 +5,14 @@ from typing import Any
 
 from sqlalchemy import Row, and_, or_, select
 
+from conductor_app.domain.states import LESSON_COUNTS, LessonState
+from conductor_app.errors import NotFound
+from conductor_app.store import lessons
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import lessons as table
 from conductor_app.views.units import agent_name, iso, moment, shown
 
 CATEGORIES = ("success", "failure", "optimization", "pattern")
-ACCEPTED_LESSON = "accepted"
 # The file is for reading: what is older stays in the database.
 IN_FILE = 500
 
@@ -19,11 +21,45 @@ Lesson = dict[str, Any]
 
 def lesson(row: Row[Any]) -> Lesson:
     """A lesson as lists show it."""
-    kept = ("id", "project_id", "execution_id", "phase", "agent", "category", "description")
+    kept = (
+        "id",
+        "project_id",
+        "execution_id",
+        "phase",
+        "agent",
+        "category",
+        "description",
+        "impact",
+        "action_taken",
+        "status",
+        "decided_by",
+        "reason",
+    )
     return {
-        **{name: getattr(row, name) for name in (*kept, "impact", "action_taken", "status")},
+        **{name: getattr(row, name) for name in kept},
         "created_at": iso(row.created_at),
+        "decided_at": iso(row.decided_at),
     }
+
+
+def one(tx: Transaction, lesson_id: str) -> Lesson:
+    """Raises NotFound."""
+    row = lessons.get(tx, lesson_id)
+    if row is None:
+        raise NotFound(f"There is no lesson {lesson_id}; see `conductor lessons`.")
+    return lesson(row)
+
+
+def proposed(tx: Transaction, execution_id: str) -> list[Lesson]:
+    """What an execution's agents propose and nobody has decided, the oldest first."""
+    mine = (table.c.execution_id == execution_id, table.c.status == LessonState.PROPOSED)
+    return [lesson(row) for row in tx.all(select(table).where(*mine).order_by(table.c.id))]
+
+
+def decided_since(tx: Transaction, at: int) -> frozenset[str]:
+    """The projects for which a person has accepted or rejected a lesson since then (ms)."""
+    found = tx.all(select(table.c.project_id).where(table.c.decided_at >= at).distinct())
+    return frozenset(row.project_id for row in found)
 
 
 def get_lessons(
@@ -40,7 +76,7 @@ def get_lessons(
     What agents propose is no lesson before a person has accepted it.
     """
     statement = select(table).where(
-        table.c.project_id == project_id, table.c.status == ACCEPTED_LESSON
+        table.c.project_id == project_id, table.c.status.in_(LESSON_COUNTS)
     )
     if phase is not None:
         statement = statement.where(table.c.phase == phase)
@@ -57,7 +93,7 @@ def relevant(tx: Transaction, project_id: str, agent: str, phase: int, limit: in
     first."""
     statement = select(table).where(
         table.c.project_id == project_id,
-        table.c.status == ACCEPTED_LESSON,
+        table.c.status.in_(LESSON_COUNTS),
         or_(
             table.c.agent == agent,
             table.c.phase == phase,

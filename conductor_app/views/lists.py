@@ -8,6 +8,7 @@ from sqlalchemy import Row, select
 from conductor_app.domain.states import (
     AttemptState,
     ExecutionState,
+    LessonState,
     MilestoneState,
     PhaseState,
     TaskState,
@@ -259,17 +260,21 @@ def lessons(
     tx: Transaction,
     project_id: str | None = None,
     *,
+    execution_id: str | None = None,
+    status: Wanted = None,
     phase: Wanted = None,
     category: Wanted = None,
     agent: Wanted = None,
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Page:
-    """The lessons of a project, or of all, the newest first."""
+    """The lessons of a project, or of all, whatever their state; the newest first."""
     table = tables.lessons
     statement = narrowed(
         select(table),
         Filter(table.c.project_id, project_id),
+        Filter(table.c.execution_id, execution_id),
+        Filter(table.c.status, status, list(LessonState)),
         Filter(table.c.phase, phase),
         Filter(table.c.category, category, CATEGORIES),
         Filter(table.c.agent, _agents(agent)),

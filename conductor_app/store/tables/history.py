@@ -67,8 +67,12 @@ lessons = Table(
     Column("impact", Text, nullable=False),
     Column("action_taken", Text, nullable=False),
     # What an agent proposed is a lesson once a person has accepted it.
-    Column("status", Text, nullable=False, server_default="accepted"),
+    Column("status", Text, nullable=False, server_default="recorded"),
     Column("created_at", BigInteger, nullable=False),
+    # When, by whom and why it was accepted or rejected.
+    Column("decided_at", BigInteger),
+    Column("decided_by", Text),
+    Column("reason", Text),
     Index("ix_lessons_project_id_created_at", "project_id", "created_at"),
 )
 
