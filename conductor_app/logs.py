@@ -23,6 +23,7 @@ SENTENCES = {
     "job_refused": "The report of job {job} came too late and was refused",
     "message_refused": "A message that is no task was refused: {error}",
     "job_failed": "{kind} {name} failed: {error}",
+    "no_review": "{name} has no review yet ({kind}): {error}",
     "usage_unknown": "What attempt {attempt} used could not be written: {error}",
     "usage_impossible": "{model} reports {tokens} tokens, more than its call can have used: it "
     "is counted as its worst case",

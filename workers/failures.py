@@ -27,6 +27,8 @@ class FailureKind(StrEnum):
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
     SANDBOX_UNAVAILABLE = "SANDBOX_UNAVAILABLE"
     OUTPUT_MISSING = "OUTPUT_MISSING"
+    # Of a setup that a person gave.
+    SETUP_FAILED = "SETUP_FAILED"
     # Of coding-agent programs.
     NOT_INSTALLED = "NOT_INSTALLED"
     DENIED = "DENIED"
@@ -64,3 +66,9 @@ class AttemptFailed(ConductorError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.unspent = unspent
+
+    @property
+    def of_the_call(self) -> dict[str, int | str]:
+        """What the provider's support asks for, as far as it is known."""
+        known = {"http_status": self.http_status, "request_id": self.request_id}
+        return {name: value for name, value in known.items() if value is not None}

@@ -17,6 +17,7 @@ from conductor_app.domain.outcome import (
     Outcome,
     Released,
     RolledBack,
+    Suspended,
     Unreadable,
 )
 from conductor_app.domain.workflow import Check, FileCheck, PythonCheck, given_checks
@@ -37,6 +38,7 @@ from workers.git.standing import RESTORES, REVERTS, standing
 from workers.held import Held
 from workers.hooks import HookContext, hooks, run_hook
 from workers.review import Reviewer
+from workers.suspension import Suspend, waiting_for
 from workers.verdict import judgement
 from workers.workshop import Workshop
 from workers.workspace import Repository
@@ -85,19 +87,30 @@ def check(workshop: Workshop, claim: Claim, held: Held) -> Outcome:
     return Judged(tuple(judgements), bench.commit or None)
 
 
-def _unreviewed(claim: Claim, failure: AttemptFailed) -> Interrupted:
+def _unreviewed(claim: Claim, failure: AttemptFailed) -> Suspended | Interrupted:
     """There is no verdict, which is nobody's failure but the reviewer's: it is asked again.
 
-    A person sees to it where asking again can't help, or did not.
+    It waits as an attempt does. A person sees to it where asking again can't help, or did not.
     """
-    logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=failure)
-    waits = failure.kind == FailureKind.API_LIMIT or failure.retry_after is not None
-    may_help = failure.retryable and failure.kind in _PASSING and claim.fence < REVIEWS
+    name = claim.payload.get("milestone") or f"phase {claim.phase}"
+    logs.warning("no_review", name=name, kind=failure.kind, error=failure, **failure.of_the_call)
+    if wait := _wait(failure):
+        return Suspended(
+            wait.kind, wait.reason, wait.seconds, bounded=wait.bounded, pauses=wait.pauses
+        )
+    tries = claim.fence - claim.payload.get("waits", 0)
+    may_help = failure.retryable and failure.kind in _PASSING and tries < REVIEWS
     return Interrupted(
         f"There is no review, which says nothing about the work. {failure.message}",
         detail=failure.detail,
-        critical=not waits and not may_help,
+        critical=not may_help,
     )
+
+
+def _wait(failure: AttemptFailed) -> Suspend | None:
+    """For a limit's end, for money, or for as long as the provider asks; else it is no wait."""
+    lasts = failure.kind in (FailureKind.API_LIMIT, FailureKind.BUDGET_EXHAUSTED)
+    return waiting_for(failure) if lasts or failure.retry_after is not None else None
 
 
 @dataclass(frozen=True)

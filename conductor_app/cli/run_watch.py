@@ -84,14 +84,18 @@ def rests(execution: Row[Any]) -> bool:
 
 
 def _goes_on(tx: Transaction, execution_id: str) -> bool:
-    """Whether a worker has a job and renews its lease, or an attempt waits for a time to come.
+    """Whether a worker has a job and renews its lease, or one waits for a time to come.
 
     That it waits was said when it began to. What the system tries again was never spoken of.
     """
     at_work = and_(jobs.c.status == "active", jobs.c.lease_until >= tx.now)
-    waits = and_(jobs.c.kind == "attempt", jobs.c.not_before > tx.now)
-    mine = (jobs.c.execution_id == execution_id, OPEN_JOB, or_(at_work, waits))
-    return tx.first(select(jobs.c.id).where(*mine).limit(1)) is not None
+    mine = (jobs.c.execution_id == execution_id, OPEN_JOB, or_(at_work, jobs.c.not_before > tx.now))
+    return any(
+        job.status == "active"
+        or job.kind == "attempt"
+        or job.payload.get("waits_until") == job.not_before
+        for job in tx.all(select(jobs).where(*mine))
+    )
 
 
 def last_event(tx: Transaction, execution_id: str) -> int:

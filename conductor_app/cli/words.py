@@ -134,6 +134,11 @@ def _again(name: str, before: str, attempt: Row[Any] | None) -> Words:
     return WAITING, f"{name}: {number} was given back by a worker that stops"
 
 
+def _waits(facts: Facts) -> tuple[str, str]:
+    what = f"Milestone {facts['milestone']}" if "milestone" in facts else f"Phase {facts['phase']}"
+    return WAITING, f"{what}: its review waits: {one_line(facts['reason'])}"
+
+
 def _asked(facts: Facts) -> tuple[str, str]:
     choice = f" ({' or '.join(facts['options'])})" if facts["options"] else ""
     way_out = f"conductor decide {facts['decision']} ANSWER"
@@ -146,11 +151,6 @@ def _decided(facts: Facts) -> tuple[str, str]:
 
 def _reported(facts: Facts) -> tuple[str, str]:
     return NOTE, f"{facts['task']} reports ({facts['kind']}): {one_line(facts['title'])}"
-
-
-def _waits(facts: Facts) -> tuple[str, str]:
-    what = f"Milestone {facts['milestone']}" if "milestone" in facts else f"Phase {facts['phase']}"
-    return WAITING, f"{what}: its review waits: {one_line(facts['reason'])}"
 
 
 def _proposed(facts: Facts) -> tuple[str, str]:
@@ -178,6 +178,6 @@ FACTS: Mapping[str, Callable[[Facts], tuple[str, str]]] = {
     "decision.answered": _decided,
     "signal.reported": _reported,
     "lesson.proposed": _proposed,
-    "job.waits": _waits,
     "budget.alert": lambda facts: (NOTE, facts["message"]),
+    "job.waits": _waits,
 }

@@ -153,6 +153,8 @@ def _one(
             return []
         case Failed() as outcome:
             return attempt_ends.failed(tx, execution, job, report.attempt_id, outcome)
+        case Suspended() as outcome if job.kind == "check":
+            return suspension.check_waits(tx, execution, job, outcome)
         case Suspended() as outcome:
             return suspension.suspended(tx, execution, job, report.attempt_id, outcome)
         case Released():

@@ -1,4 +1,4 @@
-"""An attempt that waits: it holds no worker, and the next one goes on where it stopped."""
+"""Attempts and check runs that wait: they hold no worker, and the next one goes on with the job."""
 
 from typing import Any
 
@@ -15,6 +15,8 @@ from conductor_app.store.records import AttemptEnd
 
 # Of a wait that no number of tries ends, such as for what others have reserved: in seconds.
 LONGEST_UNBOUNDED = 60.0
+# Of a check run's wait, where nobody says how long.
+LONGEST_GROWN = 300.0
 
 
 def suspended(
@@ -40,6 +42,40 @@ def suspended(
     if outcome.pauses:
         _pause(tx, execution, outcome)
     return []
+
+
+def check_waits(
+    tx: Transaction, execution: Execution, job: Row[Any], outcome: Suspended
+) -> list[str]:
+    """The same of a check run whose reviewer has to wait, or may not spend."""
+    waits = job.payload.get("waits", 0) + 1
+    until = tx.now + int(_of_check(outcome, waits) * 1000)
+    # Waits are no tries; and by when this one ends, who looks on knows that it was told of.
+    payload = {**job.payload, "waits": waits, "waits_until": until}
+    jobs.requeue(tx, job, not_before=until, payload=payload)
+    if outcome.pauses:
+        _pause(tx, execution, outcome)
+    else:
+        subject = _subject(tx, execution, job)
+        tx.events.record(execution.id, "job.waits", job=job.id, reason=outcome.reason, **subject)
+    return [str(job.queue)]
+
+
+def _of_check(outcome: Suspended, waits: int) -> float:
+    """In seconds: what was asked for, or what has grown by now."""
+    if outcome.pauses:
+        return 0.0
+    grown = min(LONGEST_GROWN, 2.0 ** min(waits, 10))
+    longest = retry.LONGEST_WAIT if outcome.bounded else LONGEST_UNBOUNDED
+    return min(max(outcome.seconds or 0.0, grown), longest)
+
+
+def _subject(tx: Transaction, execution: Execution, job: Row[Any]) -> dict[str, Any]:
+    """What the check run judges, for people."""
+    if "milestone" not in job.payload:
+        return {"phase": job.payload["phase"]}
+    workflow = workflows.of_version(tx, execution.workflow_version)
+    return {"milestone": workflow.milestone(job.payload["milestone"]).name}
 
 
 def _pause(tx: Transaction, execution: Execution, outcome: Suspended) -> None:
