@@ -79,7 +79,7 @@ def _told(
     try:
         result = _Loop(task, context, transcript, opening, limits, toolbox).run()
     except AttemptFailed as failure:
-        transcript.end(failure.kind, failure.message)
+        transcript.end(failure.kind, failure.message, **failure.of_the_call)
         context.log(one_line(f"stopped: {failure.message}"))
         raise
     except Suspend as wait:

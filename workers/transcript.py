@@ -65,8 +65,9 @@ class Transcript:
         """The conversation was shortened here, to so many tokens."""
         self._append([{"type": "compacted", "target": target}])
 
-    def end(self, outcome: str, words: str) -> None:
-        self._append([{"type": "end", "outcome": outcome, "message": words}])
+    def end(self, outcome: str, words: str, **facts: int | str) -> None:
+        """How the attempt ended; facts are of the call that made it end."""
+        self._append([{"type": "end", "outcome": outcome, "message": words, **facts}])
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
         artifacts.append(

@@ -160,7 +160,10 @@ def test_the_providers_own_words_are_told_and_nothing_around_them(bench: Account
         "502": "failed: 502: 502 Bad Gateway nginx. ",
     }
     for fault, words in said.items():
-        assert words in told(bench.ends(bench.connect(bench.server.url("change", fault))))
+        message = told(bench.ends(bench.connect(bench.server.url("change", fault))))
+        call = f" (request {bench.server.requests[-1].request_id})"
+        assert call in message
+        assert words in message.replace(call, "")
 
 
 def test_how_long_to_wait_is_the_providers_word(bench: Account) -> None:

@@ -12,10 +12,13 @@ from conductor_app.domain.budget import Scope
 from conductor_app.domain.budget_names import Name
 from conductor_app.engine import decisions, projects, task_control
 from conductor_app.engine.budget_control import raise_caps
+from conductor_app.engine.explain import why
 from conductor_app.store import tables
+from conductor_app.views.report import report
 from tests.fakes.model_server import Ask, Reply, Space, rate_limited, says
 from tests.integration.test_mcp_tools import settings
 from tests.integration.test_work_in_process import Stage, record
+from workers.transcript import read_lines
 
 TEMPLATE = """
   worker: {title: Works, connector: claude, mcp: [small/add]}
@@ -112,6 +115,25 @@ def test_a_limit_of_the_provider_is_waited_for_and_costs_no_turn(
     assert [row.turns for row in attempts(at)] == [1, 2]
     assert attempts(at)[0].error_kind == "API_LIMIT"
     assert len(model_server.ledger) == 3
+
+
+def test_the_call_that_failed_can_be_named_to_the_providers_support(
+    stage: Callable[..., Stage], model_server: Space
+) -> None:
+    """In the report, in what an attempt leaves behind, and in the log."""
+    model_server.add("played", WRITE, LOOK, FINISH)
+    model_server.fail("played", "400", 2)
+    at = stage()
+    one = at.run(TEMPLATE)
+    failed = next(each for each in model_server.requests if each.status == 400).request_id
+    (row,) = attempts(at)
+    assert f"(request {failed})" in row.error_message
+    with at.conductor.read() as tx:
+        (error,) = report(tx, one)["errors"]
+        assert failed in error["message"]
+        assert failed in why(tx, one, "0/work").sentence
+    *_, end = read_lines(at.conductor.settings.places.artifacts / one / row.id)
+    assert (end["type"], end["request_id"], end["http_status"]) == ("end", failed, 400)
 
 
 @pytest.mark.parametrize("how", ["cancelled", "lost"])

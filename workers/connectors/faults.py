@@ -16,6 +16,7 @@ from conductor_app.connector_settings import DEFAULTS, ModelSettings
 from workers.failures import AttemptFailed, FailureKind
 
 _LONGEST_QUOTE = 300
+_LONGEST_ID = 100
 _TAGS = re.compile(r"<[^<>]*>")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
 PROVIDERS = {"anthropic": "Anthropic", "openai": "OpenAI", "deepseek": "DeepSeek"}
@@ -209,7 +210,9 @@ def failure_of(fault: Fault, settings: ModelSettings) -> AttemptFailed:
 
 
 def _sentence(fault: Fault, settings: ModelSettings) -> str:
-    said = f"{_problem(fault, settings)}: {_quoted(fault, settings)}."
+    # By its id the provider's support finds the call.
+    call = f" (request {fault.request_id[:_LONGEST_ID]})" if fault.request_id else ""
+    said = f"{_problem(fault, settings)}: {_quoted(fault, settings)}{call}."
     return f"{said} {_way_out(fault, settings)}".rstrip()
 
 
