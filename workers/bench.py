@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conductor_app import masking
-from conductor_app.domain.workflow import Check, RubricCheck, Workflow
+from conductor_app.domain.workflow import Check, RubricCheck, Workflow, given_setup
 from workers import docker
 from workers.environment import Environment, SetupFailed, prepare
 from workers.extensions import Extensions
@@ -56,6 +56,8 @@ class Bench:
     home: Path
     artifacts: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    # Of the execution.
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     registry: Extensions[RegisteredCheck] = field(default_factory=registered_checks)
     cancelled: Callable[[], bool] = never
     # Who judges by criteria; None where nobody does.
@@ -68,7 +70,7 @@ class Bench:
     @cached_property
     def _prepared(self) -> Environment | SetupFailed | None:
         """Prepared once, and failed once: a setup that fails is not tried again for every check."""
-        setup = self.workflow.setup
+        setup = given_setup(self.workflow.setup, self.inputs)
         if setup is None:
             return None
         try:
@@ -77,6 +79,7 @@ class Bench:
                 self.checkout,
                 home=self.home,
                 sandbox=self.sandbox,
+                variables=self.variables,
                 cancelled=self.cancelled,
             )
         except SetupFailed as failure:
@@ -180,6 +183,7 @@ def open_bench(
     home: Path,
     artifacts: Path,
     variables: Mapping[str, str] | None = None,
+    inputs: Mapping[str, Any] | None = None,
     cancelled: Callable[[], bool] = never,
     reviewer: "Reviewer | None" = None,
 ) -> Iterator[Bench]:
@@ -194,6 +198,7 @@ def open_bench(
             home=home,
             artifacts=artifacts,
             variables=variables or {},
+            inputs=inputs or {},
             cancelled=cancelled,
             reviewer=reviewer,
         )

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +60,13 @@ def fingerprint(setup: Setup, checkout: Path) -> str:
 
 
 def ready(setup: Setup, checkout: Path) -> bool:
-    """Whether there is something to prepare from: before the first lockfile there is not."""
-    return not setup.lockfiles or any(inside(checkout, name).is_file() for name in setup.lockfiles)
+    """Whether there is something to prepare from: before the first lockfile there is not.
+
+    What a person gave with the run's inputs is to be run in any case.
+    """
+    if setup.when is not None or not setup.lockfiles:
+        return True
+    return any(inside(checkout, name).is_file() for name in setup.lockfiles)
 
 
 def prepare(
@@ -70,9 +75,12 @@ def prepare(
     *,
     home: Path,
     sandbox: Sandbox,
+    variables: Mapping[str, str] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Environment:
     """The environment for this checkout, built now if no earlier judging did. Raises SetupFailed.
+
+    `variables` are the operator's, for the setup alone.
 
     It is built at its final path, because virtual environments can't be moved, and counts only once
     its marker is written; what a killed process left without a marker is removed and built again.
@@ -84,7 +92,7 @@ def prepare(
     if not _wanted(marker):
         with _locked(target.with_suffix(".lock"), setup.timeout):
             if not _wanted(marker):
-                _build(setup, checkout, target, sandbox, cancelled)
+                _build(setup, checkout, target, sandbox, variables or {}, cancelled)
                 marker.write_text(shown(setup.run))
     return Environment(target)
 
@@ -147,6 +155,7 @@ def _build(
     checkout: Path,
     target: Path,
     sandbox: Sandbox,
+    variables: Mapping[str, str],
     cancelled: Callable[[], bool] | None,
 ) -> None:
     """Runs the setup where it sees the lockfiles and nothing else: the hash covers its input."""
@@ -161,7 +170,7 @@ def _build(
             result = sandbox.run(
                 words,
                 cwd=source,
-                env=Environment(target).variables(sandbox.path),
+                env={**variables, **Environment(target).variables(sandbox.path)},
                 limits=Limits(
                     seconds=max(deadline - time.monotonic(), 1),
                     file_mb=FILE_MB,

@@ -150,6 +150,7 @@ def _bench(stack: ExitStack, workshop: Workshop, claim: Claim, held: Held) -> Be
         "home": settings.home,
         "artifacts": settings.places.artifacts / claim.execution_id / claim.job_id,
         "variables": operator_variables(),
+        "inputs": claim.inputs,
         "cancelled": held.stopped,
         "reviewer": Reviewer(workshop, claim, held),
     }

@@ -41,6 +41,7 @@ class Judging:
             home=self.workshop.conductor.settings.home,
             artifacts=self.artifacts,
             variables=operator_variables(),
+            inputs=self.claim.inputs,
             cancelled=self.held.stopped,
         ) as bench:
             return self._verdicts(bench)
@@ -56,6 +57,7 @@ class Judging:
             home=self.workshop.conductor.settings.home,
             artifacts=self.artifacts,
             variables=operator_variables(),
+            inputs=self.claim.inputs,
             cancelled=self.held.stopped,
         )
         return self._verdicts(bench)

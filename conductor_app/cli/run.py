@@ -54,6 +54,8 @@ def command_run(
         raise InvalidInput("--resume goes on as the execution was started; give it --project only.")
     place = run_project.chosen_place(invocation.project, Path.cwd())
     warnings = [*settings_review.warnings(settings), run_project.warning_of(place)]
+    if order is not None:
+        warnings.append(run_project.warning_of_setup(place, order))
     for warning in filter(None, warnings):
         invocation.output.note(f"Warning: {warning}")
     location = None if place is None else str(place)

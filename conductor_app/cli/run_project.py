@@ -13,9 +13,14 @@ from conductor_app.cli.repository import (
     require_repository,
     uncommitted,
 )
+from conductor_app.launch import Order
 from conductor_app.places import Places
+from conductor_app.workflows import loader
 
 FILES_SHOWN = 5
+# Files that say other things of a project as well, and the words by which they name packages.
+SAYS_MORE = ("pyproject.toml", "setup.py", "setup.cfg", "package.json")
+DEPENDENCIES = ("dependencies", "Dependencies", "install_requires")
 
 
 def chosen_place(named: str | None, working: Path) -> str | Path | None:
@@ -51,6 +56,30 @@ def warning_of(place: str | Path | None) -> str | None:
         f"{'have' if len(files) > 1 else 'has'} changes that are not committed: {shown}{more}. "
         "Agents start from the last commit and do not see them; nobody touches them."
     )
+
+
+def warning_of_setup(place: str | Path | None, order: Order) -> str | None:
+    """What to say where a project names packages and nobody said how they are installed."""
+    setup = loader.load(order.workflow).workflow.setup
+    if setup is None or setup.when is None or setup.when in order.inputs:
+        return None
+    needs = [name for name in setup.lockfiles if isinstance(place, Path) and _needs(place / name)]
+    if not needs:
+        return None
+    return (
+        f"{needs[0]} names packages, and the run was not told how to install them: its commands "
+        f"find only what Conductor brings along. If they need more, give --input {setup.when}="
+        '"pip install -r requirements.txt", or what installs them here.'
+    )
+
+
+def _needs(file: Path) -> bool:
+    """Whether the file names other packages: that is all that lists and locks do."""
+    try:
+        text = file.read_text(errors="replace")
+    except OSError:
+        return False
+    return file.name not in SAYS_MORE or any(word in text for word in DEPENDENCIES)
 
 
 def _numbered(home: Path) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from conductor_app.domain.workflow_checks import (
     SqlCheck,
     SqlExpectation,
 )
-from conductor_app.domain.workflow_given import given_checks
+from conductor_app.domain.workflow_given import given_checks, given_setup
 from conductor_app.domain.workflow_inputs import InputSpec, headline, render
 from conductor_app.domain.workflow_plan import PlannedTask
 from conductor_app.domain.workflow_problems import Problem, Surroundings, check_lists
@@ -74,6 +74,7 @@ __all__ = [
     "Wanted",
     "Workflow",
     "given_checks",
+    "given_setup",
     "headline",
     "render",
 ]
@@ -117,7 +118,8 @@ class Workflow(Template):
         return workflow_inputs.parse_inputs(self.inputs, given)
 
     def require_fit(self, inputs: Mapping[str, Any]) -> None:
-        """Raises InvalidInput when these inputs, filled in, make a check invalid."""
+        """Raises InvalidInput when these inputs, filled in, make a check or the setup invalid."""
+        given_setup(self.setup, inputs)
         for *_, checks in check_lists(self):
             given_checks(checks, inputs)
 

@@ -1,16 +1,18 @@
-"""What a run's inputs make of a template's checks: texts filled in, some left out."""
+"""What a run's inputs make of a template's checks and setup: texts filled in, some left out."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from conductor_app.domain.workflow_checks import Check
+from conductor_app.domain.workflow_checks import Check, Model
 from conductor_app.domain.workflow_inputs import PLACE, render
+from conductor_app.domain.workflow_template import Setup
 from conductor_app.errors import InvalidInput
 
 Inputs = Mapping[str, Any]
+Part = TypeVar("Part", bound=Model)
 # Fields that hold a line for the shell, unless they hold a list of words.
 COMMANDS = frozenset({"run", "prepare"})
 
@@ -22,26 +24,34 @@ def given_checks(checks: Iterable[Check], inputs: Inputs) -> tuple[Check, ...]:
     command itself. Raises InvalidInput when a text that is filled in makes a check invalid.
     """
     return tuple(
-        _filled(check, inputs) for check in checks if check.when is None or inputs.get(check.when)
+        _filled(check, f"the check {check.name!r}", inputs)
+        for check in checks
+        if check.when is None or inputs.get(check.when)
     )
 
 
-def _filled(check: Check, inputs: Inputs) -> Check:
-    written = check.model_dump(mode="json", by_alias=True, exclude_unset=True)
+def given_setup(setup: Setup | None, inputs: Inputs) -> Setup | None:
+    """The setup that this run has; as `given_checks`."""
+    if setup is None or (setup.when is not None and not inputs.get(setup.when)):
+        return None
+    return _filled(setup, "the setup", inputs)
+
+
+def _filled(part: Part, spoken: str, inputs: Inputs) -> Part:
+    written = part.model_dump(mode="json", by_alias=True, exclude_unset=True)
     filled = {
         name: _command(value, inputs) if name in COMMANDS else _fill(value, inputs)
         for name, value in written.items()
     }
     if filled == written:
-        return check
+        return part
     try:
-        return type(check).model_validate(filled)
+        return type(part).model_validate(filled)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         where = ".".join(map(str, wrong["loc"]))
         raise InvalidInput(
-            f"With these inputs the check {check.name!r} is not valid: {where}: {wrong['msg']}. "
-            "Give other inputs."
+            f"With these inputs {spoken} is not valid: {where}: {wrong['msg']}. Give other inputs."
         ) from None
 
 

@@ -164,11 +164,14 @@ def inputs(template: Template, around: Surroundings) -> Iterator[Problem]:
             used.add(name)
             if name not in template.inputs:
                 yield unknown("input", name, template.inputs, loc)
-    for where, _, check in checks(template):
-        if check.when is not None:
-            used.add(check.when)
-            if check.when not in template.inputs:
-                yield unknown("input", check.when, template.inputs, (*where, "when"))
+    conditions = [(where, check.when) for where, _, check in checks(template)]
+    if template.setup is not None:
+        conditions.append((("setup",), template.setup.when))
+    for where, when in conditions:
+        if when is not None:
+            used.add(when)
+            if when not in template.inputs:
+                yield unknown("input", when, template.inputs, (*where, "when"))
     for name in template.inputs:
         if name not in used:
             yield warning(f"input `{name}` is never used", "inputs", name)

@@ -48,6 +48,7 @@ FAILURE_KINDS: tuple[str, ...] = (
     "BAD_REQUEST",
     "BUDGET_EXHAUSTED",
     "SANDBOX_UNAVAILABLE",
+    "SETUP_FAILED",
     "NOT_INSTALLED",
     "DENIED",
     "RECORDING_MISSING",
@@ -66,10 +67,14 @@ class RetryPolicy(Model):
 
 
 class Setup(Model):
-    """The command that prepares the environment of checks, run again when a lockfile changes."""
+    """The command that prepares the environment of checks, run again when a lockfile changes.
+
+    `when` names an input without which there is none.
+    """
 
     run: Command
     lockfiles: tuple[ProjectPath, ...] = ()
+    when: str | None = None
     timeout: Seconds = 600
 
 

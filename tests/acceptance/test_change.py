@@ -16,6 +16,7 @@ from tests.fakes.model_server import Ask, Reply, Space, says
 CHECK = 'python3 -c "import greeting; assert greeting.GREETING"'
 # Has the shape of a key, and opens nothing.
 SECRET = "sk-ant-" + "0a1b2c3d" * 5
+REQUIREMENTS = "requirements.txt"
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
 
 
@@ -93,6 +94,36 @@ def test_a_change_is_made_checked_reviewed_and_paid_for(day: Day) -> None:
     assert '<request task="0/change">\nSay hello\nin Python.' in review
     assert '+GREETING = "hello"' in review
     assert "It does all of what was asked for." in review
+
+
+@pytest.fixture
+def needy(day: Day) -> Day:
+    """Its repository needs a package."""
+    (day.repository / "requirements.txt").write_text("needed\n")
+    day.git("add", ".")
+    day.git(*IDENTITY, "commit", "--quiet", "-m", "It needs something")
+    return day
+
+
+def test_the_check_finds_what_the_setup_has_installed(
+    needy: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CHECK_WORD", "installed")
+    places = "$CONDUCTOR_ENV/lib/python3.*/site-packages"
+    install = f"for place in {places}; do echo WORD = \\'$WORD\\' > $place/needed.py; done"
+    ran = needy.change(
+        prompt="Say hello.",
+        check="python -c 'import greeting, needed; assert needed.WORD'",
+        setup=f"cat requirements.txt && {install}",
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_setup_that_fails_costs_nothing(needy: Day) -> None:
+    ran = needy.change(prompt="Say hello.", check="true", setup="grep other requirements.txt")
+    assert ran.returncode != 0
+    assert "The project's setup (grep other requirements.txt) ended with exit code 1" in ran.stdout
+    assert not needy.server.requests
 
 
 def test_the_validator_sends_it_back_with_its_words(

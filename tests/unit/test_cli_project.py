@@ -16,6 +16,7 @@ from conductor_app.cli.repository import (
 )
 from conductor_app.domain.location import InvalidLocation
 from conductor_app.errors import EnvironmentProblem
+from conductor_app.launch import Order
 
 
 def git(path: Path, *arguments: str) -> None:
@@ -121,6 +122,20 @@ def test_of_many_uncommitted_files_some_are_named(repository: Path) -> None:
     for number in range(7):
         (repository / f"{number}.txt").touch()
     assert "and 2 more" in (run_project.warning_of(repository) or "")
+
+
+def test_packages_that_nobody_said_how_to_install_are_warned_of(repository: Path) -> None:
+    order = Order(workflow="change")
+    assert run_project.warning_of_setup(repository, order) is None
+    (repository / "pyproject.toml").write_text('[project]\nname = "a"\n')
+    assert run_project.warning_of_setup(repository, order) is None
+    (repository / "pyproject.toml").write_text('[project]\nname = "a"\ndependencies = ["b"]\n')
+    warning = run_project.warning_of_setup(repository, order)
+    assert warning and "pyproject.toml names packages" in warning and "--input setup=" in warning
+    told = Order(workflow="change", inputs={"setup": "true"})
+    assert run_project.warning_of_setup(repository, told) is None
+    assert run_project.warning_of_setup("https://example.org/a.git", order) is None
+    assert run_project.warning_of_setup(repository, Order(workflow="project-conductor")) is None
 
 
 def test_run_takes_the_named_directory_then_the_marked_one_then_none(

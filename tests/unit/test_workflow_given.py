@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from conductor_app.domain.workflow import CommandCheck, FileCheck, RubricCheck, given_checks
+from conductor_app.domain.workflow import (
+    CommandCheck,
+    FileCheck,
+    RubricCheck,
+    Setup,
+    given_checks,
+    given_setup,
+)
 from conductor_app.errors import InvalidInput
 
 
@@ -55,3 +62,13 @@ def test_inputs_that_make_a_check_invalid_are_refused() -> None:
     file = FileCheck(kind="file", name="The file", path="${inputs.path}")
     with pytest.raises(InvalidInput, match=r"The file.*leaves the project"):
         given_checks([file], {"path": "../secret"})
+
+
+def test_a_setup_is_there_when_its_input_is() -> None:
+    setup = Setup(run="${inputs.setup}", lockfiles=("requirements.txt",), when="setup")
+    assert given_setup(setup, {}) is None
+    given = given_setup(setup, {"setup": "pip install -r requirements.txt && true"})
+    assert given is not None
+    assert given.run == "pip install -r requirements.txt && true"
+    assert given.lockfiles == ("requirements.txt",)
+    assert given_setup(None, {}) is None
