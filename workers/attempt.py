@@ -20,7 +20,13 @@ from conductor_app.domain.outcome import (
     Suspended,
     Usage,
 )
-from conductor_app.domain.workflow import AgentSpec, TaskSpec, given_checks, headline
+from conductor_app.domain.workflow import (
+    AgentSpec,
+    TaskSpec,
+    given_checks,
+    given_setup,
+    headline,
+)
 from conductor_app.engine import working_time
 from conductor_app.engine.attempt_ends import account
 from conductor_app.engine.claim import Claim
@@ -30,6 +36,7 @@ from conductor_app.recordings import root_of
 from workers import briefing, crash, disk, telemetry
 from workers.agents import network
 from workers.agents.base import AgentContext, AgentResult, Connector
+from workers.bench import operator_variables
 from workers.checks import JudgingCancelled
 from workers.connectors import open_connector
 from workers.desk import TaskDesk
@@ -318,8 +325,9 @@ def _environment(
     """What the project's `setup` makes of the branch as it is; None without one.
 
     Where it can't be made yet the agent works without it: it may be the one who is to mend that.
+    Not where a person gave it with the run: raises AttemptFailed, before anything is spent.
     """
-    setup = attempt.claim.workflow.setup
+    setup = given_setup(attempt.claim.workflow.setup, attempt.claim.inputs)
     if setup is None or worktree is None or not ready(setup, worktree.path):
         return None
     try:
@@ -328,9 +336,14 @@ def _environment(
             worktree.path,
             home=attempt.workshop.conductor.settings.home,
             sandbox=attempt.workshop.sandbox,
+            variables=operator_variables(),
             cancelled=attempt.held.stopped,
         )
     except SetupFailed as problem:
+        if setup.when is not None:
+            raise AttemptFailed(
+                FailureKind.SETUP_FAILED, problem.message, retryable=False, unspent=True
+            ) from problem
         log.write(f"Commands run without the project's environment. {problem.message}")
         return None
 
