@@ -27,6 +27,7 @@ def report_lines(report: Item, repository: str) -> Iterator[str]:
     yield ""
     yield from _totals(report)
     yield from _unrecorded(report)
+    yield from _waiting(report)
     yield from _ways_on(execution, repository)
     yield ""
 
@@ -137,6 +138,14 @@ def _unrecorded(report: Item) -> Iterator[str]:
     ]
     if report["execution"]["replay"] and missing:
         yield f"Not done  No recording of phases {', '.join(missing)}; they need a model"
+
+
+def _waiting(report: Item) -> Iterator[str]:
+    """What agents left for people."""
+    if proposed := len(report["proposed_lessons"]):
+        yield f"Lessons   {proposed} proposed: conductor lessons --proposed"
+    if reported := len(report["signals"]):
+        yield f"Signals   {reported} reported: conductor signals"
 
 
 def _ways_on(execution: Item, repository: str) -> Iterator[str]:

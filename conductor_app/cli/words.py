@@ -154,8 +154,8 @@ def _reported(facts: Facts) -> tuple[str, str]:
 
 
 def _proposed(facts: Facts) -> tuple[str, str]:
-    way_out = f"conductor lessons accept {facts['lesson']}"
-    return NOTE, f"Lesson proposed: {one_line(facts['description'])} Accept it: {way_out}"
+    learnt = one_line(facts["description"].rstrip("."))
+    return NOTE, f"Lesson proposed: {learnt}. Accept it: conductor lessons accept {facts['lesson']}"
 
 
 def _number(facts: Facts) -> str:

@@ -224,8 +224,8 @@ def lesson(each: Item) -> str:
 def _proposed(each: Item) -> str:
     who = f" {shown(each['agent'])}" if each["agent"] else ""
     done = f" (what was done: {text(each['action_taken'])})" if each["action_taken"] else ""
-    learnt = f"*{each['category']}*{who}: {text(each['description'])}{done}"
-    return f"{learnt} Accept it: {code('conductor lessons accept ' + each['id'])}"
+    learnt = f"*{each['category']}*{who}: {text(each['description'].rstrip('.'))}{done}"
+    return f"{learnt}. Accept it: {code('conductor lessons accept ' + each['id'])}"
 
 
 def _signal(each: Item) -> str:

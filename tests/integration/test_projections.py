@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from beat import projections
 from conductor_app.bootstrap import Conductor
 from conductor_app.domain.outcome import Failed
-from conductor_app.engine import control
+from conductor_app.engine import control, lessons
 from conductor_app.engine.start import Wanted, start
 from conductor_app.settings import Settings
-from conductor_app.store import projects, records
+from conductor_app.store import projects, records, tables
 from conductor_app.store.tables import progress
 from conductor_app.wholefile import write_whole
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
@@ -223,6 +224,30 @@ def test_lessons_have_the_document_s_fields(
         "impact": "Performance",
         "actionTaken": "Cached",
     }
+
+
+def test_what_a_person_decides_of_a_lesson_is_shown_whenever_it_is(
+    engine: Engine, conductor: Conductor, repository: Path
+) -> None:
+    """Also of an earlier execution, and long after the end of the newest."""
+
+    def shown() -> list[str]:
+        projections.refresh(conductor)
+        found = json.loads((repository / ".conductor" / "lessons.json").read_text())
+        return [each["description"] for each in found]
+
+    earlier, newest = started(engine, repository), started(engine, repository)
+    proposal = {"phase": None, "agent": None, "status": "proposed"}
+    engine.do(records.add_lesson, earlier, "pattern", "Use tabs", **proposal)
+    for each in (earlier, newest):
+        engine.do(control.cancel, each)
+    assert shown() == []
+    engine.later(2 * projections.AFTERWARDS / 1000)
+    (lesson,) = engine.rows(select(tables.lessons))
+    engine.do(lessons.accept, lesson.id)
+    assert shown() == ["Use tabs"]
+    engine.do(lessons.reject, lesson.id)
+    assert shown() == []
 
 
 @pytest.mark.parametrize("damage", ["{", "", "[]", '{"lastEvent": 7}', "\udcff"])

@@ -101,6 +101,12 @@ def test_jobs_are_kept_without_what_asked_them_to_stop(older: Engine, database_u
     assert (row["failures"], row["lost_leases"], row["not_before"]) == (0, 0, 0)
 
 
+def test_lessons_from_before_are_conductors_own(older: Engine, database_url: str) -> None:
+    migrations.upgrade(database_url)
+    assert {row["status"] for row in _rows(older, "lessons")} == {"recorded"}
+    assert {row["decided_at"] for row in _rows(older, "lessons")} == {None}
+
+
 def test_an_upgrade_that_fails_leaves_all_as_it_was(older: Engine, database_url: str) -> None:
     with older.begin() as connection:
         connection.execute(text("CREATE INDEX uq_projects_location ON projects (name)"))

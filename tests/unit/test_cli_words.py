@@ -216,6 +216,10 @@ def test_what_an_agent_asks_has_a_line_with_the_way_out() -> None:
     noticed = {"task": "0/a", "kind": "quality_issue", "title": "No tests"}
     told = sentence_of(fact("signal.reported", noticed), None)
     assert told is not None and told.text == "0/a reports (quality_issue): No tests"
+    learnt = {"lesson": "01J", "description": "Use tabs."}
+    told = sentence_of(fact("lesson.proposed", learnt), None)
+    assert told is not None
+    assert told.text == "Lesson proposed: Use tabs. Accept it: conductor lessons accept 01J"
     assert sentence_of(fact("progress.noted", {}), None) is None
 
 

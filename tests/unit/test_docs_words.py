@@ -128,7 +128,7 @@ def resolved(line: str) -> tuple[click.Command, list[str]]:
     context = click.Context(cli.conductor)
     command = cli.conductor.get_command(context, first)
     assert command is not None, f"there is no `conductor {line}`"
-    while isinstance(command, click.Group) and words:
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         command = command.get_command(context, words.pop(0))
         assert command is not None, f"there is no `conductor {line}`"
     return command, words
