@@ -229,6 +229,8 @@ def test_a_token_is_good_for_one_attempt(
         ("/v1/messages", {}, 400),
         ("/v1/messages", {"model": 7}, 400),
         ("/v1/responses", {"input": "x"}, 400),
+        ("/v1/messages", {"model": CLAUDE, "messages": HELLO, "thread": {"type": "continue"}}, 400),
+        ("/v1/messages/count_tokens", {"model": CLAUDE, "messages": HELLO, "thread": {}}, 400),
         ("/v1/responses", {"model": SOL, "input": "x", "previous_response_id": "resp_1"}, 400),
         ("/v1/responses", {"model": SOL, "input": [{"type": "item_reference", "id": "1"}]}, 400),
     ],
@@ -239,6 +241,24 @@ def test_what_is_no_call_goes_nowhere(program: Program, path: str, body: Any, st
     assert answer.json()["error"]["message"]
     assert not program.server.requests
     assert program.meter.calls == []
+
+
+def test_what_is_not_in_a_request_is_refused_in_the_protocols_words(program: Program) -> None:
+    """Nobody knows what it costs; the attempt knows why its program failed."""
+    far: Any = {"type": "image", "source": {"type": "url", "url": "https://example.com/x.png"}}
+    with pytest.raises(anthropic.BadRequestError, match=r"messages\.0\.content\.0\.source") as told:
+        program.ask(messages=[{"role": "user", "content": [far]}])
+    assert told.value.type == "invalid_request_error"
+    assert program.account.failure is not None
+    assert program.account.failure.kind == "BAD_REQUEST"
+    with pytest.raises(openai.BadRequestError, match="conversation") as refused:
+        program.gpt().responses.create(model=SOL, input="x", conversation="conv_1")
+    assert refused.value.code == "invalid_request_error"
+    assert not program.server.requests
+    assert program.meter.calls == []
+    assert "conversation" in program.account.failure.message
+    program.ask()
+    wait_until(lambda: program.account.failure is None)
 
 
 def test_a_request_without_end_is_not_read(program: Program) -> None:

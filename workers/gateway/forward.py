@@ -64,6 +64,7 @@ class Forwarder:
     def free(self, body: Json, answerer: Answerer) -> None:
         """What costs nothing is passed on as it is."""
         body = self._protocol.plain(masking.within(body, masking.known))
+        self._protocol.unseen_tokens(body)
         with self._sent(body) as response:
             _pass_on(response, answerer, None)
 
@@ -72,10 +73,10 @@ class Forwarder:
         began = time.monotonic()
         # Only what is known: a program edits by what it is told of files, and must be told right.
         body = self._protocol.plain(masking.within(body, masking.known))
-        wanted = self._wanted(body)
-        entry: dict[str, Any] = {"protocol": self._protocol.name, "model": wanted.model}
+        entry: dict[str, Any] = {"protocol": self._protocol.name, "model": body["model"]}
         usage: Usage | None = None
         try:
+            wanted = self._wanted(body)
             with ExitStack() as stack:
                 metered = self._reserved(stack, wanted)
                 body[self._protocol.output_limit] = metered.max_output_tokens
@@ -90,10 +91,14 @@ class Forwarder:
             self._account.record(entry, usage)
 
     def _wanted(self, body: Json) -> WantedCall:
-        """What the request may take; it is given a limit of its answer if it has none."""
+        """What the request may take; it is given a limit of its answer if it has none.
+
+        Raises AttemptFailed for a request that leads to text which is not in it.
+        """
         to = self._upstream
         most = self._protocol.bound_output(body)
-        bound = len(json.dumps(body, ensure_ascii=False).encode()) + UNSEEN_TOKENS
+        unseen = self._protocol.unseen_tokens(body) + UNSEEN_TOKENS
+        bound = len(json.dumps(body, ensure_ascii=False).encode()) + unseen
         return WantedCall(
             to.connector, to.provider, body["model"], bound, most, LEAST_OUTPUT_TOKENS
         )

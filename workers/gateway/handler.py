@@ -13,7 +13,6 @@ from workers.failures import AttemptFailed
 from workers.gateway.account import GatewayAccount
 from workers.gateway.forward import Forwarder
 from workers.gateway.protocols import CALLS, FREE, Json, spoken_at
-from workers.gateway.requests import kept_at_provider
 
 LARGEST_BODY = 64 << 20
 
@@ -102,8 +101,6 @@ class Handler(BaseHTTPRequestHandler):
             raise _Refused(404, f"No connector serves the {protocol.name} protocol here.")
         if not isinstance(body.get("model"), str):
             raise _Refused(400, "model: a string is required.")
-        if kept := kept_at_provider(body):
-            raise _Refused(400, f"{kept}: send the whole conversation; what it costs is not known.")
         headers = {name.lower(): value for name, value in self.headers.items()}
         forwarder = Forwarder(account, upstream, protocol, self.path, headers)
         with account.in_call() as open_now:

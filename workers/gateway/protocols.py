@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from workers.connectors.programs.report import count
 from workers.failures import AttemptFailed, FailureKind
+from workers.gateway.inline import unseen_by_messages, unseen_by_responses
 from workers.gateway.requests import plain_messages, plain_responses
 from workers.gateway.usage import MessagesReader, ResponsesReader, UsageReader
 
@@ -35,6 +36,10 @@ class Protocol(ABC):
     @abstractmethod
     def plain(self, body: Json) -> Json:
         """The request with nothing but tokens to pay for."""
+
+    @abstractmethod
+    def unseen_tokens(self, body: Json) -> int:
+        """The most tokens of its input beyond its bytes; AttemptFailed where nobody knows."""
 
     @abstractmethod
     def error(self, status: int, message: str, *, over_budget: bool = False) -> Json:
@@ -76,6 +81,9 @@ class Messages(Protocol):
     def plain(self, body: Json) -> Json:
         return plain_messages(body)
 
+    def unseen_tokens(self, body: Json) -> int:
+        return unseen_by_messages(body)
+
     def error(self, status: int, message: str, *, over_budget: bool = False) -> Json:
         error: Json = {"type": self._types.get(status, "api_error"), "message": message}
         if over_budget:
@@ -95,6 +103,9 @@ class Responses(Protocol):
 
     def plain(self, body: Json) -> Json:
         return plain_responses(body)
+
+    def unseen_tokens(self, body: Json) -> int:
+        return unseen_by_responses(body)
 
     def error(self, status: int, message: str, *, over_budget: bool = False) -> Json:
         word = "insufficient_quota" if over_budget else "invalid_request_error"

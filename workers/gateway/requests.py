@@ -8,13 +8,18 @@ call's worst case. All of it is left out; the program is told by not being offer
 from typing import Any
 
 Json = dict[str, Any]
-# Tools that run where the program runs, by how their `type` begins; one without a type is custom.
+# Tools that run where the program runs, by `type` or, before a version, how it begins.
 _MESSAGES_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
 _RESPONSES_TOOLS = ("function", "custom", "namespace", "local_shell", "apply_patch")
-_MESSAGES_FIELDS = ("mcp_servers", "container", "speed", "inference_geo", "service_tier")
-_RESPONSES_FIELDS = ("service_tier", "background")
-# What leads to text that a provider has kept, and counts as input.
-_RESPONSES_KEPT = ("previous_response_id", "conversation", "prompt")
+# What costs besides tokens, or makes them dearer, and what is of no use without it.
+_MESSAGES_FIELDS = (
+    *("mcp_servers", "speed", "inference_geo", "service_tier", "billing_policy"),
+    *("fallbacks", "fallback_credit_token", "diagnostics", "context_hint"),
+)
+_CACHE_MARKS = ("cache_control", "prompt_cache_breakpoint")
+_RESPONSES_FIELDS = (
+    *("service_tier", "background", "prompt_cache_options", "prompt_cache_retention"),
+)
 
 
 def plain_messages(body: Json) -> Json:
@@ -22,7 +27,7 @@ def plain_messages(body: Json) -> Json:
     kept = _without(body, _MESSAGES_FIELDS)
     if isinstance(tools := body.get("tools"), list):
         kept["tools"] = _at_home(tools, _MESSAGES_TOOLS, "custom")
-    if _compacts(body.get("context_management")) or "compaction" in body:
+    if not _only_clears(body.get("context_management")) or "compaction" in body:
         # What the provider spends on that is not in the usage that it reports.
         kept = _without(kept, ("context_management", "compaction"))
     found: Json = _for_minutes(kept)
@@ -36,17 +41,8 @@ def plain_responses(body: Json) -> Json:
         kept["tools"] = _at_home(tools, _RESPONSES_TOOLS, "function")
     if isinstance(items := body.get("input"), list):
         kept["input"] = [_with_tools_at_home(item) for item in items]
-    return kept
-
-
-def kept_at_provider(body: Json) -> str | None:
-    """What of a Responses request stands for text that is not in it, of unknown size."""
-    kept = next((name for name in _RESPONSES_KEPT if body.get(name)), None)
-    items = body.get("input")
-    if kept is None and isinstance(items, list):
-        found = (each.get("type") for each in items if isinstance(each, dict))
-        kept = next((name for name in found if name == "item_reference"), None)
-    return kept
+    found: Json = _for_minutes(kept)
+    return found
 
 
 def _with_tools_at_home(item: Any) -> Any:
@@ -59,21 +55,26 @@ def _at_home(tools: list[Any], kinds: tuple[str, ...], usual: str) -> list[Any]:
     """Those that run at the program, in namespaces as well."""
     kept = []
     for tool in tools:
-        if isinstance(tool, dict) and str(tool.get("type") or usual).startswith(kinds):
+        if isinstance(tool, dict) and _is_one_of(kinds, str(tool.get("type") or usual)):
             inner = tool.get("tools")
             nested = {"tools": _at_home(inner, kinds, usual)} if isinstance(inner, list) else {}
             kept.append({**tool, **nested})
     return kept
 
 
+def _is_one_of(kinds: tuple[str, ...], kind: str) -> bool:
+    return any(kind.startswith(each) if each.endswith("_") else kind == each for each in kinds)
+
+
 def _without(body: Json, names: tuple[str, ...]) -> Json:
     return {name: value for name, value in body.items() if name not in names}
 
 
-def _compacts(management: Any) -> bool:
-    edits = management.get("edits") if isinstance(management, dict) else None
-    return isinstance(edits, list) and any(
-        isinstance(each, dict) and str(each.get("type")).startswith("compact") for each in edits
+def _only_clears(management: Any) -> bool:
+    """Whether it makes the input shorter, and that by no model's work."""
+    edits = management.get("edits") if isinstance(management, dict) else []
+    return isinstance(edits, list) and all(
+        isinstance(each, dict) and str(each.get("type")).startswith("clear_") for each in edits
     )
 
 
@@ -84,7 +85,7 @@ def _for_minutes(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     found = {name: _for_minutes(each) for name, each in value.items()}
-    mark = found.get("cache_control")
-    if isinstance(mark, dict):
-        found["cache_control"] = _without(mark, ("ttl",))
+    for name in _CACHE_MARKS:
+        if isinstance(mark := found.get(name), dict):
+            found[name] = _without(mark, ("ttl",))
     return found
