@@ -111,7 +111,8 @@ class _Loop:
         self._conversation = self._earlier.conversation if self._earlier else Conversation(opening)
         self._model = _model(task, context)
         self._toolbox = toolbox
-        self._watch = Watch(limits.idle_turns)
+        more = f"`conductor logs {task.key}` shows what it did."
+        self._watch = Watch(limits.idle_turns, toolbox.wrong, more)
         self._before = len(self._earlier.exchanges) if self._earlier else 0
         self._cut = False
         # The last turn's tokens, and the messages that these were.

@@ -19,9 +19,22 @@ def turn_line(number: int, turn: Turn) -> str:
 def call_line(call: ToolCall, result: ToolResult) -> str:
     mark = "ok" if result.ok else "failed"
     ending = mark if result.exit_code is None else f"exit code {result.exit_code}"
-    line = f"{call.name} {_telling(call.arguments)}".rstrip()
     reason = "" if result.ok or result.exit_code is not None else f": {result.output}"
-    return one_line(f"  {line} [{ending}, {result.seconds:.2f} s]{reason}", keep_indent=True)
+    line = f"  {_call(call)} [{ending}, {result.seconds:.2f} s]{reason}"
+    return one_line(line, keep_indent=True)
+
+
+def call_words(call: ToolCall) -> str:
+    """The call itself."""
+    return one_line(_call(call))
+
+
+def error_words(result: ToolResult) -> str:
+    """What a call failed with: a command's last line, where it has one, says most."""
+    if result.exit_code is None:
+        return one_line(result.output)
+    lines = result.output.strip().splitlines()
+    return one_line(": ".join([f"exit code {result.exit_code}", *lines[-1:]]))
 
 
 def one_line(text: str, *, keep_indent: bool = False) -> str:
@@ -32,6 +45,10 @@ def one_line(text: str, *, keep_indent: bool = False) -> str:
     if len(joined) > WIDTH:
         joined = joined[: WIDTH - 1] + "…"
     return f"  {joined}" if keep_indent else joined
+
+
+def _call(call: ToolCall) -> str:
+    return f"{call.name} {_telling(call.arguments)}".rstrip()
 
 
 def _telling(arguments: Any) -> str:

@@ -217,10 +217,10 @@ CUT = Reply("I write.", (Call("write_file", '{"path": "a.txt", "con'),), stop="c
 # By what the model does: the kind, what to do about it, whether all of it was asked for.
 ODD: dict[str, tuple[str, str]] = {
     "refusal": ("REFUSED", "Word the task differently"),
-    "empty": ("NO_RESULT", "without finishing"),
+    "empty": ("EMPTY_ANSWER", "another model"),
     "prose": ("NO_RESULT", "without finishing"),
-    "broken-arguments": ("STUCK", "in circles"),
-    "unknown-tool": ("STUCK", "in circles"),
+    "broken-arguments": ("BAD_ARGUMENTS", "another model"),
+    "unknown-tool": ("UNKNOWN_TOOL", "another model"),
     "loop": ("STUCK", "in circles"),
     "cut": ("NO_RESULT", "more output tokens"),
 }

@@ -116,8 +116,17 @@ def test_a_turn_without_a_call_is_reminded(tmp_path: Path) -> None:
 def test_answers_without_a_call_end_it(tmp_path: Path) -> None:
     run = attempt(tmp_path, *[says("I am done, trust me.")] * 3)
     failure = run.fails("NO_RESULT")
-    assert "without finishing" in failure.message
+    assert failure.message == (
+        "The agent stopped without finishing: 3 answers without a tool call, the last one: "
+        "'I am done, trust me.'. Word the task more clearly, make it smaller, or give it to "
+        "another model. `conductor logs 0/a` shows what it did."
+    )
     assert failure.detail == "I am done, trust me."
+
+
+def test_empty_answers_end_it_in_a_way_of_their_own(tmp_path: Path) -> None:
+    failure = attempt(tmp_path, *[says("")] * 3).fails("EMPTY_ANSWER")
+    assert "the last one empty. Give the task to another model. `conductor logs" in failure.message
 
 
 def test_an_action_in_between_starts_the_count_again(tmp_path: Path) -> None:
@@ -128,6 +137,23 @@ def test_an_action_in_between_starts_the_count_again(tmp_path: Path) -> None:
 def test_circles_end_it(tmp_path: Path) -> None:
     failure = attempt(tmp_path, *[says("", ("list_dir", {"path": "."}))] * 4).fails("STUCK")
     assert "same result 4 times" in failure.message
+
+
+def test_calls_that_no_tool_takes_end_it_in_ways_of_their_own(tmp_path: Path) -> None:
+    unknown = says("", ("teleport", {"to": "production"}))
+    failure = attempt(tmp_path, *[unknown] * 6).fails("UNKNOWN_TOOL")
+    told = "does not have: `teleport` failed 3 times, the last time with: There is no tool"
+    assert told in failure.message
+    broken = says("", ("read_file", '{"path": oops}'))
+    failure = attempt(tmp_path, *[broken] * 6).fails("BAD_ARGUMENTS")
+    assert "does not take: `read_file` failed 3 times" in failure.message
+    assert "the arguments must be an object" in failure.message
+
+
+def test_of_a_command_that_fails_again_and_again_the_last_line_is_told(tmp_path: Path) -> None:
+    command = says("", ("run_command", {"command": "echo one; echo two; exit 3"}))
+    failure = attempt(tmp_path, *[command] * 6).fails("STUCK")
+    assert "exit 3` failed 3 times, the last time with: exit code 3: two. " in failure.message
 
 
 def test_turns_run_out(tmp_path: Path) -> None:
@@ -252,7 +278,11 @@ def test_a_call_that_fails_again_and_again_is_warned_of_first(tmp_path: Path) ->
     fails = says("", ("read_file", {"path": "nothing"}))
     connector = ScriptedConnector([fails] * 6)
     failure = Attempt(tmp_path, connector).fails("STUCK")
-    assert "failed 3 times" in failure.message
+    assert failure.message == (
+        "The agent goes in circles: `read_file nothing` failed 3 times, the last time with: "
+        "There is no 'nothing'; list_dir shows what there is. Word the task more clearly, make it "
+        "smaller, or give it to another model. `conductor logs 0/a` shows what it did."
+    )
     warned = [each[-1].text for each in connector.conversations if each[-1].role == "user"]
     assert [text[:9] for text in warned[1:]] == ["The same "]
     assert len(connector.conversations) == 6

@@ -47,6 +47,16 @@ class Toolbox:
         """So many calls were performed by an earlier attempt: outputs are numbered after theirs."""
         self._performed += calls
 
+    def wrong(self, call: ToolCall) -> FailureKind | None:
+        """Why the call can't be carried out, if it can't be."""
+        spec = self._offered.get(call.name)
+        if spec is None:
+            return FailureKind.UNKNOWN_TOOL
+        # The schemas of others may say anything: their server judges the arguments.
+        if call.name not in self._mcp and problems(spec, call.arguments):
+            return FailureKind.BAD_ARGUMENTS
+        return None
+
     def may_change(self, calls: Sequence[ToolCall]) -> bool:
         """Whether these calls may change files."""
         offered = [self._offered[call.name] for call in calls if call.name in self._offered]
@@ -151,7 +161,6 @@ class Toolbox:
             raise ToolFault(
                 f"There is no tool {call.name!r}; there are {', '.join(self._offered)}."
             )
-        # The schemas of others may say anything: their server judges the arguments.
         if call.name not in self._mcp and (wrong := problems(spec, call.arguments)):
             raise ToolFault(f"Not done: {'; '.join(wrong)}. {spec.name} takes {usage(spec)}.")
         if self._place.cancelled():
