@@ -9,7 +9,7 @@ from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow import Workflow
 from conductor_app.engine.start import Wanted
 from conductor_app.errors import InvalidInput, NotFound
-from conductor_app.recordings import last_recorded_phase, root_of
+from conductor_app.recordings import last_recorded_phase, recorded_here
 from conductor_app.settings import Settings
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
@@ -88,8 +88,8 @@ def choose(workflow: Workflow, order: Order, settings: Settings) -> Choice:
     inputs = workflow.parse_inputs(_written(order.inputs))
     workflow.require_fit(inputs)
     used = _connectors(workflow, order.connector, settings.default_connector)
-    root = root_of(workflow.name, settings)
-    recorded = last_recorded_phase(workflow, catalog.AGENTS, root)
+    here = recorded_here(workflow.name, settings)
+    recorded = last_recorded_phase(workflow, catalog.AGENTS, here)
     target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)
     notes = [note, *_unreviewed(workflow, order.connector, settings)]
     last = workflow.phases[-1].number if target is None else target

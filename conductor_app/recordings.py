@@ -7,7 +7,7 @@ and `contains`, a list of texts that the output holds.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +29,36 @@ REVIEWS = "reviews.jsonl"
 _FILE_NAME = re.compile(r"(?P<phase>\d+)-(?P<task>.+)\.(?P<attempt>[1-9]\d*)\.jsonl")
 
 
-def root_of(workflow: str, settings: Settings) -> Path:
-    """Where the recordings of a workflow lie: in the directory that the settings name, else in what
-    `run --record` has recorded here, else among those that come with Conductor."""
+def roots_of(settings: Settings) -> tuple[Path, ...]:
+    """Where recordings lie: in the directory that the settings name and nowhere else, or in what
+    `run --record` has recorded here and, for what is missing there, among those that come with
+    Conductor."""
     if settings.recordings is not None:
-        return settings.recordings
-    own = settings.places.recordings
-    return own if (own / workflow).is_dir() else BUILT_IN
+        return (settings.recordings,)
+    return settings.places.recordings, BUILT_IN
+
+
+def root_of(workflow: str, phase: int, settings: Settings) -> Path:
+    """Which of them holds the phase: the first one that lacks none of its tasks."""
+    found = {root: _of_phase(workflow, phase, root) for root in roots_of(settings)}
+    known: set[str] = set().union(*found.values())
+    return next((root for root, tasks in found.items() if tasks == known), next(iter(found)))
+
+
+def recorded_here(workflow: str, settings: Settings) -> set[str]:
+    """The keys of the tasks that can be replayed, each phase from where it lies."""
+    anywhere = set().union(*(recorded_tasks(workflow, root) for root in roots_of(settings)))
+    phases = {_phase_of(task) for task in anywhere}
+    here = (_of_phase(workflow, phase, root_of(workflow, phase, settings)) for phase in phases)
+    return set().union(*here)
+
+
+def _of_phase(workflow: str, phase: int, root: Path) -> set[str]:
+    return {task for task in recorded_tasks(workflow, root) if _phase_of(task) == phase}
+
+
+def _phase_of(task: str) -> int:
+    return int(task.partition("/")[0])
 
 
 @dataclass(frozen=True)
@@ -78,13 +101,12 @@ def recorded_tasks(workflow: str, root: Path = BUILT_IN) -> set[str]:
 
 
 def last_recorded_phase(
-    workflow: Workflow, known_agents: Mapping[str, AgentSpec], root: Path = BUILT_IN
+    workflow: Workflow, known_agents: Mapping[str, AgentSpec], recorded: Collection[str]
 ) -> int | None:
-    """The last phase that replay can reach, None when not even the first.
+    """The last phase that replay can reach with these tasks, None when not even the first.
 
     Tasks of agents that are Python functions need no recording.
     """
-    recorded = recorded_tasks(workflow.name, root)
     agents = workflow.all_agents(known_agents)
     last = None
     for phase in workflow.phases:

@@ -2,24 +2,30 @@
 recordings that replay plays."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, select
 
 from conductor_app import masking
-from conductor_app.domain.states import PhaseState
+from conductor_app.catalog import AGENTS
+from conductor_app.domain.states import PhaseState, TaskState
 from conductor_app.domain.workflow import Workflow
 from conductor_app.errors import NotFound
 from conductor_app.recordings import REVIEWS, recorded_attempts, recording_file
-from conductor_app.store import phases, tables, workflows
+from conductor_app.store import phases, tables, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.wholefile import write_whole
 
 TRANSCRIPT = "transcript.jsonl"
+# Of an attempt by a program: turns that do what it did, or one line that says why there are none.
+EFFECT = "effect.jsonl"
+UNRECORDABLE = "unrecordable"
 FINISH = "finish"
+NOTHING_KEPT = "nothing was kept of it"
+NO_NEED = "Its agents are Python functions, which need no recording."
 Line = dict[str, Any]
 
 
@@ -31,44 +37,45 @@ class NothingToRecord(NotFound):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was kept, and up to which phase."""
+    """What was kept, up to which phase; of what was left out, a sentence each."""
 
     folder: Path
     last_phase: int
     attempts: int
     reviews: int
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        reviews = f", {self.reviews} reviews" if self.reviews else ""
+        attempts = f"{self.attempts} attempt{'s' * (self.attempts != 1)}"
+        reviews = f", {self.reviews} review{'s' * (self.reviews != 1)}" if self.reviews else ""
         phases = f"phases 0 to {self.last_phase}" if self.last_phase else "phase 0"
-        return f"{phases}, {self.attempts} attempts{reviews} in {self.folder}"
+        said = f"{phases}, {attempts}{reviews} in {self.folder}"
+        return "\n          ".join((said, *(f"Left out: {each}" for each in self.left_out)))
 
 
 def record(tx: Transaction, execution: Row[Any], artifacts: Path, root: Path) -> Recorded:
-    """Keep the phases that are complete, from the first, in place of what was recorded of their
-    tasks before. Secrets are masked. Raises NothingToRecord.
+    """Keep the phases that are complete, from the first, in place of what was recorded of them
+    before. Secrets are masked. Raises NothingToRecord, and then nothing is changed.
     """
     workflow = workflows.of_version(tx, execution.workflow_version)
-    last = _last_complete(tx, execution.id)
-    if last is None:
+    complete = _last_complete(tx, execution.id)
+    if complete is None:
         raise NothingToRecord(
             "Nothing is recorded: not even the first phase is complete, and what is half done "
             "could not be replayed."
         )
-    folder = root / workflow.name
-    folder.mkdir(parents=True, exist_ok=True)
-    attempts = 0
-    for task, texts in _tasks(tx, execution, workflow, artifacts, last):
-        for number in recorded_attempts(workflow.name, root).get(task, ()):
-            recording_file(workflow.name, task, number, root).unlink()
-        for number, lines in enumerate(texts, start=1):
-            header = _header(workflow.name, task, number, execution.id, lines)
-            _write(recording_file(workflow.name, task, number, root), [header, *_said(lines)])
-        attempts += len(texts)
+    told = _told(tx, execution, workflow, artifacts, complete)
     reviews = _reviews(tx, execution.id)
+    last = _last_whole(workflow, told, complete)
+    kept = {task: each.texts for task, each in told.items() if _phase_of(task) <= (last or 0)}
+    left_out = tuple(reason for each in told.values() for reason in each.left_out)
+    attempts = sum(map(len, kept.values()))
+    if last is None or not (attempts or reviews):
+        raise NothingToRecord(" ".join(("Nothing is recorded.", *(left_out or (NO_NEED,)))))
+    _replace(workflow.name, execution.id, kept, root)
     if reviews:
-        _write(folder / REVIEWS, reviews)
-    return Recorded(folder, last, attempts, len(reviews))
+        _write(root / workflow.name / REVIEWS, reviews)
+    return Recorded(root / workflow.name, last, attempts, len(reviews), left_out)
 
 
 def _last_complete(tx: Transaction, execution_id: str) -> int | None:
@@ -80,30 +87,93 @@ def _last_complete(tx: Transaction, execution_id: str) -> int | None:
     return last
 
 
-def _tasks(
-    tx: Transaction, execution: Row[Any], workflow: Workflow, artifacts: Path, last: int
-) -> Iterator[tuple[str, list[list[Line]]]]:
-    """Each task with the transcripts of its attempts that came to an end of their own.
+@dataclass
+class _Task:
+    """What attempts at a task said, each in lines; `whole` is false where replay can't do it."""
 
-    An attempt that broke off in the middle can't be replayed, and is no failure there either.
-    """
-    attempts, tasks = tables.attempts, tables.tasks
-    statement = (
-        select(attempts.c.id, tasks.c.key)
-        .join(tasks, tasks.c.id == attempts.c.task_id)
-        .where(
-            attempts.c.execution_id == execution.id,
-            tasks.c.phase <= last,
-            attempts.c.status.in_(("succeeded", "failed")),
-        )
+    texts: list[list[Line]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    whole: bool = True
+
+
+def _told(
+    tx: Transaction, execution: Row[Any], workflow: Workflow, artifacts: Path, last: int
+) -> dict[str, _Task]:
+    """Each task up to the phase whose agent needs a recording."""
+    agents = workflow.all_agents(AGENTS)
+    rows = [
+        row
+        for row in tasks.all_current(tx, execution.id)
+        if row.phase <= last and not agents[row.agent].function
+    ]
+    found = {row.key: _Task() for row in rows}
+    for row in _attempts(tx, execution.id):
+        if row.key in found:
+            _add(found[row.key], row, artifacts / execution.id / row.id)
+    for row in rows:
+        task = found[row.key]
+        if row.status == TaskState.SKIPPED:
+            task.whole = False
+            task.left_out.append(f"{row.key}: a person skipped it, which no replay does.")
+        elif not task.texts and task.whole:
+            task.whole = False
+            task.left_out.append(f"{row.key}: {NOTHING_KEPT}.")
+    return found
+
+
+def _attempts(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
+    """Those that came to an end of their own, of all tasks."""
+    attempts, of = tables.attempts, tables.tasks
+    ended = attempts.c.status.in_(("succeeded", "failed"))
+    return tx.all(
+        select(attempts.c.id, attempts.c.number, attempts.c.status, of.c.key)
+        .join(of, of.c.id == attempts.c.task_id)
+        .where(attempts.c.execution_id == execution_id, ended)
         .order_by(attempts.c.started_at, attempts.c.id)
     )
-    found: dict[str, list[list[Line]]] = {}
-    for row in tx.all(statement):
-        lines = _read(artifacts / execution.id / row.id / TRANSCRIPT)
-        if _finished(lines):
-            found.setdefault(row.key, []).append(lines)
-    yield from found.items()
+
+
+def _add(task: _Task, attempt: Row[Any], folder: Path) -> None:
+    """An attempt that broke off can't be replayed, and is no failure there either; without one
+    whose work was taken the task can't be replayed."""
+    lines = _read(folder / TRANSCRIPT) or _read(folder / EFFECT)
+    if _finished(lines):
+        task.texts.append(lines)
+        return
+    taken = attempt.status == "succeeded"
+    reason = next((each["reason"] for each in lines if each["type"] == UNRECORDABLE), None)
+    if taken or reason:
+        why = reason or NOTHING_KEPT
+        task.left_out.append(f"{attempt.key}, attempt {attempt.number}: {why}.")
+    if taken:
+        task.whole = False
+
+
+def _last_whole(workflow: Workflow, told: Mapping[str, _Task], complete: int) -> int | None:
+    """The last phase up to which every task can be replayed; None when not even the first."""
+    broken = {_phase_of(task) for task, each in told.items() if not each.whole}
+    last = None
+    for phase in workflow.phases:
+        if phase.number > complete or phase.number in broken:
+            break
+        last = phase.number
+    return last
+
+
+def _replace(
+    workflow: str, execution_id: str, kept: Mapping[str, list[list[Line]]], root: Path
+) -> None:
+    before = recorded_attempts(workflow, root)
+    for task, texts in kept.items():
+        for number in before.get(task, ()):
+            recording_file(workflow, task, number, root).unlink()
+        for number, lines in enumerate(texts, start=1):
+            header = _header(workflow, task, number, execution_id, lines)
+            _write(recording_file(workflow, task, number, root), [header, *_said(lines)])
+
+
+def _phase_of(task: str) -> int:
+    return int(task.partition("/")[0])
 
 
 def _read(file: Path) -> list[Line]:
@@ -175,5 +245,6 @@ def _reviews(tx: Transaction, execution_id: str) -> list[Line]:
 
 
 def _write(file: Path, lines: Sequence[Line] | Iterator[Line]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     masked = (masking.within(line, masking.data) for line in lines)
     write_whole(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in masked))

@@ -39,6 +39,7 @@ from workers.agents.base import AgentContext, AgentResult, Connector
 from workers.bench import operator_variables
 from workers.checks import JudgingCancelled
 from workers.connectors import open_connector
+from workers.connectors.base import Model
 from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
@@ -48,6 +49,7 @@ from workers.held import Held
 from workers.mcp.offers import offers_of
 from workers.metering import Meter
 from workers.resumption import INTERRUPTED, Start, goes_on
+from workers.retelling import Work, retell
 from workers.sandbox import SandboxUnavailable
 from workers.suspension import Suspend
 from workers.verdict import Judging, NotPassed
@@ -200,6 +202,7 @@ def _try(attempt: _Attempt) -> Outcome:
     if attempt.claim.files:
         return _with_files(attempt)
     result = _perform(attempt, None, _start(attempt, None) or Start(None))
+    _retell(attempt, result)
     if attempt.spec.checks:
         with tempfile.TemporaryDirectory() as empty:
             attempt.judge(lambda judging: judging.empty(Path(empty)))
@@ -222,6 +225,7 @@ def _with_files(attempt: _Attempt) -> Outcome:
             raise
         crash.point("attempt.after_agent")
         commit = _commit(attempt, worktree, result)
+        _retell(attempt, result, worktree, commit)
     attempt.judge(lambda judging: judging.commit(repository, commit or base))
     crash.point("attempt.after_checks")
     return Succeeded(result.summary, commit, repository.tree(commit) if commit else None)
@@ -249,6 +253,22 @@ def _commit(attempt: _Attempt, worktree: Worktree, result: AgentResult) -> str |
         return None
     worktree.publish(attempt_ref(claim.attempt_id))
     return commit
+
+
+def _retell(
+    attempt: _Attempt,
+    result: AgentResult,
+    worktree: Worktree | None = None,
+    commit: str | None = None,
+) -> None:
+    """Of a program's work: the loop writes down its own, as transcript."""
+    context = attempt.context
+    if context is None or context.connector is None or isinstance(context.connector, Model):
+        return
+    program = str(result.data.get("program", attempt.connector))
+    base = worktree.base if worktree else None
+    work = Work(program, result.summary, context.usage, base, commit)
+    retell(attempt.artifacts, worktree.git if worktree else None, work)
 
 
 def trailers(claim: Claim, attempt_id: str) -> dict[str, str]:
@@ -312,7 +332,7 @@ def _open_connector(attempt: _Attempt, agent: AgentSpec) -> Connector | None:
         workflow=claim.workflow.name,
         task=claim.task_key,
         failures=claim.failures + before(claim.notes),
-        recordings=root_of(claim.workflow.name, settings),
+        recordings=root_of(claim.workflow.name, claim.phase, settings),
         agent=agent,
         settings=settings,
         conversation=claim.task_id,

@@ -18,7 +18,7 @@ from conductor_app.domain.workflow import AgentSpec, RubricCheck, given_checks, 
 from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine.claim import Claim
 from conductor_app.errors import InvalidSettings
-from conductor_app.recordings import REVIEWS, recorded_review, root_of
+from conductor_app.recordings import REVIEWS, recorded_review, root_of, roots_of
 from conductor_app.store import tasks
 from conductor_app.views.connectors import REPLAY, reviewing
 from workers import opinion, prompts
@@ -68,13 +68,14 @@ class Reviewer:
 
     def _recorded(self, check: RubricCheck, bench: Bench) -> "_Found":
         workflow = self.claim.workflow.name
-        root = root_of(workflow, self.workshop.conductor.settings)
-        line = recorded_review(workflow, check.name, bench.tree, root)
+        roots = roots_of(self.workshop.conductor.settings)
+        found = (recorded_review(workflow, check.name, bench.tree, root) for root in roots)
+        line = next((each for each in found if each is not None), None)
         if line is None or [each.criterion for each in line.criteria] != list(check.criteria):
             raise AttemptFailed(
                 FailureKind.RECORDING_MISMATCH,
                 f"The review {check.name!r} of the tree {bench.tree[:12]} is not recorded in "
-                f"{root / workflow / REVIEWS}. Record the run again, or bring back what has "
+                f"{roots[0] / workflow / REVIEWS}. Record the run again, or bring back what has "
                 "changed since.",
                 retryable=False,
             )
@@ -156,7 +157,7 @@ class Reviewer:
             workflow=self.claim.workflow.name,
             task=work[0].key if work else "",
             failures=0,
-            recordings=root_of(self.claim.workflow.name, settings),
+            recordings=root_of(self.claim.workflow.name, self.claim.phase, settings),
             agent=agent,
             settings=settings,
             conversation=self.claim.job_id,

@@ -28,13 +28,13 @@ def command_status(invocation: Invocation, execution: str | None) -> None:
 @execution_option
 def command_report(invocation: Invocation, execution: str | None) -> None:
     """Say what was done, proved and spent, as Markdown; works with no server running."""
-    from conductor_app.recordings import root_of
+    from conductor_app.recordings import recorded_here
     from conductor_app.views.report import markdown, report
 
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
-        recorded_in = root_of(chosen.workflow_name, invocation.settings)
-        shown = report(tx, chosen.id, invocation.settings.default_connector, recorded_in)
+        recorded = recorded_here(chosen.workflow_name, invocation.settings)
+        shown = report(tx, chosen.id, invocation.settings.default_connector, recorded)
     invocation.output.say(markdown(shown))
     invocation.output.result(shown, "Report")
 

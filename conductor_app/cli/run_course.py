@@ -23,7 +23,7 @@ from conductor_app.cli.run_watch import Watch
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState, PauseReason
 from conductor_app.errors import ConductorError, Refused
 from conductor_app.launch import Order
-from conductor_app.recordings import root_of
+from conductor_app.recordings import recorded_here
 from conductor_app.settings import Settings
 from conductor_app.stack.embedded import RunningStack
 from conductor_app.stack.supervisor_client import ProgramState
@@ -109,8 +109,8 @@ class _Course:
         execution = follow(watch, self.output)
         with self.database.read() as tx:
             default = self.settings.default_connector
-            recorded_in = root_of(execution.workflow_name, self.settings)
-            found = report(tx, execution.id, default, recorded_in)
+            recorded = recorded_here(execution.workflow_name, self.settings)
+            found = report(tx, execution.id, default, recorded)
             told = {**found, "repository": execution.location}
         for line in report_lines(told, execution.location):
             self.output.say(line)

@@ -1,8 +1,7 @@
 """The report of an execution: what was done, what proves it, what it took and cost."""
 
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -30,15 +29,15 @@ def report(
     tx: Transaction,
     execution_id: str,
     default_connector: str = connectors.REPLAY,
-    recorded_in: Path | None = None,
+    recorded: Collection[str] | None = None,
 ) -> Item:
     """Everything in plain values; times in ISO 8601, `seconds`, costs as decimal strings of USD.
 
-    The connector and the directory of recordings are the installation's. Raises NotFound.
+    The connector and the tasks that are `recorded` are the installation's. Raises NotFound.
     """
     row = find(tx, execution_id)
     known = figures(tx, row)
-    found = read(tx, row, default_connector, recorded_in)
+    found = read(tx, row, default_connector, recorded)
     workflow = workflows.of_version(tx, row.workflow_version)
     return {
         "execution": _execution(tx, known, workflow.title, found),

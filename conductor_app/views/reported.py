@@ -1,8 +1,7 @@
 """What a report is made of: an execution's rows, read once, by what they belong to."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -77,7 +76,10 @@ def evidence(row: Row[Any]) -> Item:
 
 
 def read(
-    tx: Transaction, execution: Row[Any], default_connector: str, recorded_in: Path | None
+    tx: Transaction,
+    execution: Row[Any],
+    default_connector: str,
+    recorded: Collection[str] | None,
 ) -> Reported:
     id_ = execution.id
     agents = workflows.of_version(tx, execution.workflow_version).all_agents(AGENTS)
@@ -104,7 +106,7 @@ def read(
         lesson_ids=frozenset(row.id for row in _all(tx, tables.lessons, id_)),
         connectors=connectors.of_phases(tx, execution, default_connector),
         connector_of=connector_of,
-        recorded=_recorded(tx, execution, recorded_in or recordings.BUILT_IN),
+        recorded=_recorded(tx, execution, recorded),
     )
 
 
@@ -135,10 +137,12 @@ def _attempts(tx: Transaction, execution_id: str) -> dict[str, list[Row[Any]]]:
     return found
 
 
-def _recorded(tx: Transaction, execution: Row[Any], root: Path) -> dict[int, bool]:
+def _recorded(
+    tx: Transaction, execution: Row[Any], recorded: Collection[str] | None
+) -> dict[int, bool]:
     """Whether each phase could be replayed: every task recorded, or done by a Python function."""
     workflow = workflows.of_version(tx, execution.workflow_version)
-    known = recordings.recorded_tasks(workflow.name, root)
+    known = recordings.recorded_tasks(workflow.name) if recorded is None else recorded
     agents = workflow.all_agents(AGENTS)
     return {
         phase.number: all(

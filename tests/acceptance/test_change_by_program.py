@@ -84,3 +84,27 @@ def test_a_program_that_is_not_there_is_asked_for(day: Day) -> None:
     ran = day.change("--connector", "command", prompt="Say hello.", check=CHECK)
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert "so nothing is started. Install it." in ran.stderr
+
+
+def test_what_a_program_did_is_recorded_and_replayed(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.shell(day.home, """echo 'GREETING = "hello"' > greeting.py; echo I wrote it.""")
+    ran = day.change("--connector", "command", "--record", prompt="Say hello.", check=CHECK)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Recorded  phase 0, 1 attempt, 1 review in " in ran.stdout
+    before = day.branch
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    again = day.change("--connector", "replay", prompt="Say hello.", check=CHECK)
+    assert again.returncode == 0, again.stdout + again.stderr
+    [branch] = set(day.branch.split()) - {before}
+    assert day.git("rev-parse", f"{branch}^{{tree}}") == day.git("rev-parse", f"{before}^{{tree}}")
+    assert "I wrote it." in day.git("log", "-1", "--format=%b", branch)
+
+
+def test_what_no_recording_can_do_is_said_and_hides_no_other(day: Day) -> None:
+    programs.shell(day.home, """echo 'GREETING = "hi"' > greeting.py; printf '\\0' > a.bin""")
+    ran = day.change("--connector", "command", "--record", prompt="Say hello.", check=CHECK)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Recorded  Nothing is recorded. 0/change, attempt 1: a.bin is no text" in ran.stdout
+    assert not (day.home / "recordings").exists()

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from conductor_app.domain.outcome import Failed, Judged, Judgement, Succeeded
 from conductor_app.recordings import read_recording, recorded_attempts, recorded_review
 from conductor_app.store.tables import attempts
-from conductor_app.transcribing import TRANSCRIPT, NothingToRecord, record
+from conductor_app.transcribing import EFFECT, TRANSCRIPT, NothingToRecord, record
 from conductor_app.views import current
 from tests.fakes.engine import Engine, engine_on, milestone, phase, task, workflow
 
@@ -131,6 +131,60 @@ def test_what_was_recorded_before_is_replaced(engine: Engine, tmp_path: Path) ->
     old.touch()
     kept(engine, done(engine, tmp_path / "artifacts"), tmp_path)
     assert not old.exists()
+
+
+def by_a_program(folder: Path, *lines: dict[str, Any]) -> None:
+    """As if a program had done this attempt."""
+    (folder / TRANSCRIPT).unlink()
+    (folder / EFFECT).write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def attempts_of(engine: Engine, id_: str, artifacts: Path) -> list[Path]:
+    return [artifacts / id_ / row.id for row in engine.rows(select(attempts.c.id))]
+
+
+UNRECORDABLE = {"type": "unrecordable", "reason": "a.png is no text"}
+
+
+def test_what_a_program_did_is_recorded_as_its_effect(engine: Engine, tmp_path: Path) -> None:
+    id_ = done(engine, tmp_path / "artifacts")
+    for folder in attempts_of(engine, id_, tmp_path / "artifacts"):
+        by_a_program(folder, *LINES[2:4], *LINES[8:10])
+    assert kept(engine, id_, tmp_path).attempts == 3
+    recording = read_recording(tmp_path / "kept" / "w" / "0-a.3.jsonl")
+    assert [each.said.text for each in recording.turns] == ["Turn 1, [masked]", "Turn 3, [masked]"]
+
+
+def test_an_attempt_that_no_recording_can_do_is_left_out_and_said(
+    engine: Engine, tmp_path: Path
+) -> None:
+    id_ = done(engine, tmp_path / "artifacts")
+    failed, *_ = attempts_of(engine, id_, tmp_path / "artifacts")
+    by_a_program(failed, UNRECORDABLE)
+    told = kept(engine, id_, tmp_path)
+    assert recorded_attempts("w", tmp_path / "kept") == {"0/a": (1, 2)}
+    assert "\n          Left out: 0/a, attempt 1: a.png is no text." in str(told)
+
+
+def test_without_one_whose_work_was_taken_nothing_is_recorded(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Half a phase can't be replayed, and must not hide a recording that is whole."""
+    id_ = done(engine, tmp_path / "artifacts")
+    [_, taken, *_] = attempts_of(engine, id_, tmp_path / "artifacts")
+    by_a_program(taken, UNRECORDABLE)
+    with pytest.raises(NothingToRecord, match=r"Nothing is recorded\. 0/a, attempt 2: a\.png is"):
+        kept(engine, id_, tmp_path)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_left_no_trace_is_no_recording(engine: Engine, tmp_path: Path) -> None:
+    id_ = done(engine, tmp_path / "artifacts")
+    for folder in attempts_of(engine, id_, tmp_path / "artifacts"):
+        (folder / TRANSCRIPT).unlink()
+    with pytest.raises(NothingToRecord, match="0/a, attempt 2: nothing was kept of it"):
+        kept(engine, id_, tmp_path)
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_first_phase_that_is_not_complete_is_nothing(engine: Engine, tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ from conductor_app.recordings import (
     last_recorded_phase,
     read_recording,
     recorded_attempts,
+    recorded_here,
     recorded_tasks,
     recording_file,
+    root_of,
 )
+from conductor_app.settings import Settings
 
 HEADER: dict[str, Any] = {
     "type": "recording",
@@ -129,6 +132,32 @@ def test_recordings_are_found_by_name(save: Save, tmp_path: Path) -> None:
     assert recorded_tasks("unheard-of", tmp_path) == set()
 
 
+BUNDLED = "project-conductor"
+
+
+def test_own_recordings_go_before_the_bundled_ones(home: Path) -> None:
+    """Of the phases that they have; for the others there are the bundled ones."""
+    settings = Settings.load()
+    own = settings.places.recordings
+    (own / BUNDLED).mkdir(parents=True)
+    assert root_of(BUNDLED, 0, settings) == BUILT_IN
+    of_phase_0 = {task for task in recorded_tasks(BUNDLED) if task.startswith("0/")}
+    first, *others = sorted(of_phase_0)
+    recording_file(BUNDLED, first, 1, own).touch()
+    assert root_of(BUNDLED, 0, settings) == BUILT_IN
+    for task in others:
+        recording_file(BUNDLED, task, 1, own).touch()
+    assert (root_of(BUNDLED, 0, settings), root_of(BUNDLED, 1, settings)) == (own, BUILT_IN)
+    assert recorded_here(BUNDLED, settings) == recorded_tasks(BUNDLED)
+    assert root_of("of-ones-own", 0, settings) == own
+
+
+def test_where_the_settings_say_is_the_only_place(tmp_path: Path) -> None:
+    settings = Settings.load(recordings=tmp_path)
+    assert root_of(BUNDLED, 0, settings) == tmp_path
+    assert recorded_here(BUNDLED, settings) == set()
+
+
 def test_a_tasks_file() -> None:
     assert recording_file("demo", "1/b-c", 2, Path("r")) == Path("r/demo/1-b-c.2.jsonl")
 
@@ -169,7 +198,8 @@ def test_the_last_phase_that_replay_reaches(
         },
         strict=False,
     )
-    assert last_recorded_phase(workflow, {"api": AgentSpec(name="api")}, tmp_path) == last
+    found = recorded_tasks("demo", tmp_path)
+    assert last_recorded_phase(workflow, {"api": AgentSpec(name="api")}, found) == last
 
 
 @pytest.mark.parametrize(

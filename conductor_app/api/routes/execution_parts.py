@@ -7,7 +7,7 @@ from conductor_app.api.answers import answered, paged
 from conductor_app.api.resources import resource
 from conductor_app.api.schemas.base import OK, PageQuery
 from conductor_app.api.schemas.executions import EventsQuery, ExecutionPath, FormatQuery
-from conductor_app.recordings import root_of
+from conductor_app.recordings import recorded_here
 from conductor_app.views import current, graph, lists, report
 
 api = resource("execution parts", "What executions consist of", "/executions/<execution_id>")
@@ -18,8 +18,8 @@ def read_report(path: ExecutionPath, query: FormatQuery) -> Response:
     """Phases, milestones with their evidence, commits, attempts, time, tokens, cost."""
     with reading() as tx:
         workflow = current.execution(tx, path.execution_id).workflow_name
-        recorded_in = root_of(workflow, conductor().settings)
-        told = report.report(tx, path.execution_id, connector(), recorded_in)
+        recorded = recorded_here(workflow, conductor().settings)
+        told = report.report(tx, path.execution_id, connector(), recorded)
     return answered("Report", query.formatted(told, report.markdown))
 
 

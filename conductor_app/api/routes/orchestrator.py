@@ -23,7 +23,7 @@ from conductor_app.api.schemas.executions import (
 from conductor_app.engine import control, projects
 from conductor_app.errors import InvalidInput, NotFound
 from conductor_app.queue import agent_queue
-from conductor_app.recordings import root_of
+from conductor_app.recordings import recorded_here
 from conductor_app.store import projects as stored
 from conductor_app.store.database import Transaction
 from conductor_app.views import agents, current, dashboard, report
@@ -116,8 +116,8 @@ def read_report(query: ReadOrchestrator) -> Response:
     """The full report."""
     with reading() as tx:
         row = meant.last_execution(tx, query.project, query.execution)
-        recorded_in = root_of(row.workflow_name, conductor().settings)
-        told = report.report(tx, row.id, connector(), recorded_in)
+        recorded = recorded_here(row.workflow_name, conductor().settings)
+        told = report.report(tx, row.id, connector(), recorded)
     return answered("Orchestrator report generated", query.formatted(told, report.markdown))
 
 
