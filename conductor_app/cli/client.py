@@ -61,6 +61,10 @@ class Api:
         """The same for what is there already."""
         return self._ask("PATCH", path, json=body, headers={"Idempotency-Key": new_id()})
 
+    def delete(self, path: str) -> Answer:
+        """Take away what is there. Raises ApiRefused, Unreachable."""
+        return self._ask("DELETE", path, headers={"Idempotency-Key": new_id()})
+
     def _ask(self, method: str, path: str, **options: Any) -> Answer:
         deadline = time.monotonic() + self._patience
         while True:

@@ -63,6 +63,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "workers": Entry("workers:command_workers", "List the workers and their slots."),
     },
     "The installation": {
+        "project": Entry("mcp:command_project", "Give its agents the tools of MCP servers."),
         "db": Entry("database:command_db", "Upgrade or back up the database."),
     },
 }

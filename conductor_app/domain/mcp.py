@@ -52,11 +52,20 @@ def servers_of(settings: Mapping[str, Any]) -> dict[str, McpServer]:
         return _SERVERS.validate_python(settings.get(SECTION) or {})
     except ValidationError as error:
         mistake = error.errors()[0]
+        if mistake["loc"][1:] == ("[key]",):
+            raise InvalidInput(_bad_name(str(mistake["loc"][0]))) from None
         where = ".".join([SECTION, *(str(each) for each in mistake["loc"])])
         raise InvalidInput(
             f"The project's setting `{where}` is not valid: {mistake['msg'].lower()}. "
             f"Write for example {EXAMPLE}."
         ) from None
+
+
+def _bad_name(name: str) -> str:
+    return (
+        f"`{name}` can't be the name of an MCP server: models see it in the names of its tools. "
+        "Take small letters, digits and single hyphens between them, such as `docs`."
+    )
 
 
 def offers(settings: Mapping[str, Any], allowed: Iterable[str]) -> Offers:

@@ -227,7 +227,6 @@ def test_a_model_is_told_of_them_and_of_what_is_missing(tmp_path: Path) -> None:
     "wrong",
     [
         {"mcp": {"small": {}}},
-        {"mcp": {"Small Server": {"run": "x"}}},
         {"mcp": {"small": {"run": "x", "timeout": 0}}},
         {"mcp": {"small": {"run": "x", "key": "v"}}},
         {"mcp": ["small"]},
@@ -236,6 +235,12 @@ def test_a_model_is_told_of_them_and_of_what_is_missing(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=r"The project's setting `mcp.*Write for example"):
         offers(wrong, ["small"])
+
+
+@pytest.mark.parametrize("name", ["Small Server", "small_server", "-small", ""])
+def test_a_name_that_tools_can_not_have_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^`{name}` can't be the name of an MCP server"):
+        offers({"mcp": {name: {"run": "x"}}}, ["small"])
 
 
 def test_a_whole_server_on_the_list_is_all_of_it() -> None:

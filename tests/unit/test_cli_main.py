@@ -15,8 +15,10 @@ from conductor_app.errors import InvalidInput, Refused, Unreachable
 
 SLOW = ("celery", "kombu", "flask", "sqlalchemy", "pydantic", "rich", "supervisor")
 EVERY_COMMAND = [
-    *([name] for name in program.ENTRIES if name != "db"),
+    *([name] for name in program.ENTRIES if name not in ("db", "project")),
     *(["db", name] for name in ("upgrade", "backup")),
+    *(["lessons", name] for name in ("accept", "reject")),
+    *(["project", "mcp", name] for name in ("add", "list", "remove")),
 ]
 Run = Callable[..., int]
 

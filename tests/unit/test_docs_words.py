@@ -1,5 +1,6 @@
 """What README.md and docs/ point to is there: links, headings, commands, options, variables."""
 
+import itertools
 import os
 import re
 import shlex
@@ -106,7 +107,7 @@ def test_commands_and_options_are_there(page: Path) -> None:
         command, words = resolved(line)
         options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
         options |= {"--help", "-h"}
-        for word in words:
+        for word in itertools.takewhile(lambda word: word != "--", words):
             if word.startswith("-"):
                 assert word.partition("=")[0] in options, f"{page.name}: conductor {line}"
 

@@ -8,12 +8,14 @@ from conductor_app.api.mutations import change
 from conductor_app.api.resources import resource
 from conductor_app.api.schemas.base import CREATED, OK
 from conductor_app.api.schemas.projects import (
+    AddMcpServer,
     CreateProject,
+    McpServerPath,
     ProjectPath,
     ProjectsQuery,
     UpdateProject,
 )
-from conductor_app.engine import projects
+from conductor_app.engine import mcp_servers, projects
 from conductor_app.store import projects as stored
 from conductor_app.store.database import Transaction
 from conductor_app.views import items, lists
@@ -67,3 +69,26 @@ def archive_project(path: ProjectPath) -> Response:
         return Answer(f"Project {row.name} was archived", items.project(row))
 
     return change(archive)
+
+
+@api.post("/<project_id>/mcp", responses=CREATED)
+def add_mcp_server(path: ProjectPath, body: AddMcpServer) -> Response:
+    """Let its agents use the tools of an MCP server, where their workflows name it."""
+
+    def add(tx: Transaction) -> Answer:
+        server = body.model_dump(exclude={"name"}, exclude_defaults=True)
+        row = mcp_servers.add(tx, path.project_id, body.name, server)
+        return Answer(f"Server {body.name} was added to {row.name}", items.project(row), 201)
+
+    return change(add)
+
+
+@api.delete("/<project_id>/mcp/<name>", responses=OK)
+def remove_mcp_server(path: McpServerPath) -> Response:
+    """Take the server from the project's settings; attempts that run keep theirs."""
+
+    def remove(tx: Transaction) -> Answer:
+        row = mcp_servers.remove(tx, path.project_id, path.name)
+        return Answer(f"Server {path.name} was removed from {row.name}", items.project(row))
+
+    return change(remove)

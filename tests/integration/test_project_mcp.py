@@ -1,0 +1,138 @@
+"""A project's MCP servers, over HTTP and by the CLI: added, listed, removed; mistakes are told."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from conductor_app.cli.main import main
+from conductor_app.domain.mcp import servers_of
+from tests.api_caller import Caller, calling, repository
+
+Run = Callable[..., tuple[int, str, str]]
+COMMAND = ("--", "python", "tools/docs server.py", "--quiet")
+
+
+@pytest.fixture
+def api(home: Path) -> Iterator[Caller]:
+    with calling(home) as caller:
+        yield caller
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return repository(tmp_path / "shop")
+
+
+@pytest.fixture
+def run(
+    api: Caller, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Runs `conductor project mcp`, with the API where the settings say it listens."""
+    server = make_server("127.0.0.1", 0, api.app, threaded=True)
+    monkeypatch.setenv("CONDUCTOR_PORT", str(server.server_port))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["project", "mcp", *arguments])
+        told = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, told.out, told.err
+
+    yield run
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def servers(api: Caller) -> Any:
+    (project,) = api.get("/projects")["items"]
+    return project["settings"].get("mcp")
+
+
+def test_a_server_is_added_to_a_new_repository_listed_and_removed(
+    api: Caller, run: Run, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo)
+    assert run("list")[1].startswith(f"{repo} has no MCP server.")
+    given = ("--env", "TOKEN=a=b", "--network", "docs.example:443", "--readable", "../tools")
+    code, told, _ = run("add", "docs", *given, "--timeout", "20", *COMMAND)
+    assert (code, "`mcp: [docs]`" in told) == (0, True)
+    server = {
+        "run": ["python", "tools/docs server.py", "--quiet"],
+        "env": {"TOKEN": "a=b"},
+        "network": ["docs.example:443"],
+        "readable": [str(tmp_path / "tools")],
+        "timeout": 20.0,
+    }
+    assert servers(api) == {"docs": server}
+    assert servers_of({"mcp": servers(api)})["docs"].timeout == 20
+    (repo / "src").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run("add", "more", "--project", str(repo / "src"), "--", "serve")[0] == 0
+    assert servers(api)["more"] == {"run": ["serve"]}
+
+    listed = run("list", "--project", str(repo))[1]
+    assert "python 'tools/docs server.py' --quiet" in listed and "TOKEN" in listed
+    assert "a=b" not in listed and "60 s" in listed
+    shown = json.loads(run("list", "--project", str(repo), "--json")[1])["data"]["items"]
+    assert [(each["name"], each["env"]) for each in shown] == [("docs", ["TOKEN"]), ("more", [])]
+    for name in ("docs", "more"):
+        assert run("remove", name, "--project", str(repo))[0] == 0
+    assert servers(api) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("add", "Docs", *COMMAND), 2, "`Docs` can't be the name of an MCP server"),
+        (("add", "my_docs", *COMMAND), 2, "Take small letters, digits and single hyphens"),
+        (("add", "docs", "--env", "TOKEN", *COMMAND), 2, "Write --env NAME=VALUE"),
+        (("add", "docs", "--timeout", "0", *COMMAND), 2, "`mcp.docs.timeout` is not valid"),
+        (("add", "docs"), 2, "Missing argument"),
+        (("add", "there", *COMMAND), 1, "conductor project mcp remove there"),
+        (("remove", "their"), 1, "has no server `their`. It has there."),
+    ],
+)
+def test_mistakes_are_told_with_the_way_out(
+    api: Caller, run: Run, repo: Path, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    where = ("--project", str(repo))
+    assert run("add", "there", *where, "--", "serve")[0] == 0
+    ended, _, said = run(arguments[0], *where, *arguments[1:])
+    assert (ended, told in said) == (code, True), said
+    assert servers(api) == {"there": {"run": ["serve"]}}
+
+
+def test_no_project_is_a_clear_error(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in (("add", "docs", *COMMAND), ("list",), ("remove", "docs")):
+        code, _, said = run(*verb)
+        assert (code, said) == (2, "Which project? Go to its directory, or give --project.\n")
+    code, _, said = run("add", "docs", "--project", str(tmp_path), *COMMAND)
+    assert (code, "is not a git repository" in said) == (2, True)
+    code, _, said = run("remove", "docs", "--project", str(tmp_path))
+    assert (code, "has never worked on" in said) == (1, True)
+
+
+def test_other_settings_stay_and_a_repeated_request_has_one_effect(api: Caller, repo: Path) -> None:
+    settings = {"budget": {"tokens": 5}}
+    id_ = api.post("/projects", {"location": str(repo), "settings": settings}, 201)["id"]
+    body = {"name": "docs", "run": ["serve"]}
+    first = api.post(f"/projects/{id_}/mcp", body, 201, key="once")
+    assert api.post(f"/projects/{id_}/mcp", body, 201, key="once") == first
+    assert first["settings"] == {**settings, "mcp": {"docs": {"run": ["serve"]}}}
+    assert api.post(f"/projects/{id_}/mcp", body, 409)["code"] == "refused"
+    assert api.post("/projects/none/mcp", body, 404)["code"] == "not_found"
+    assert api.post(f"/projects/{id_}/mcp", {"name": "x", "run": []}, 422)["code"]
+    gone = api.send("DELETE", f"/projects/{id_}/mcp/docs").get_json()["data"]
+    assert gone["settings"] == settings
+    assert api.send("DELETE", f"/projects/{id_}/mcp/docs").status_code == 404
