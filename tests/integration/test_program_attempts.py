@@ -92,6 +92,19 @@ BAD_ENDS: dict[str, tuple[str, str | None, str, str]] = {
     "garbage": ("head -c 3000 /dev/urandom", "claude-code", "UNREADABLE", "`parser`"),
     "another program's words": ('echo \'{"type": "hello"}\'', "codex", "UNREADABLE", "never said"),
     "nothing": ("true", None, "NO_RESULT", "without a word"),
+    "exits 0 with an error of its own": (
+        "echo Reading the settings >&2; echo Error: no such model >&2; echo >&2",
+        None,
+        "NO_RESULT",
+        "Its last words: Reading the settings / Error: no such model. Mend what they name",
+    ),
+    "prints no text": ("head -c 300000 /dev/urandom", None, "UNREADABLE", "is no text"),
+    "ends well, with nothing but a warning": (
+        claude_says() + "; echo no model left >&2",
+        "claude-code",
+        "NO_RESULT",
+        "Its last words: no model left.",
+    ),
     "dies of a signal": ("kill -9 $$", None, "AGENT_ERROR", "stand-in"),
     "may not be executed": ("exit 126", None, "NOT_INSTALLED", "may not be executed"),
     "what it starts is missing": ("exec no-such-program", None, "NOT_INSTALLED", "not installed"),
@@ -106,6 +119,20 @@ def test_a_bad_end_has_its_kind_and_says_what_to_do(shop: Shop, end: str) -> Non
     assert (failure.kind, words in failure.message) == (kind, True), failure.message
     assert [row[5] for row in shop.booked()] == ["unknown"]
     assert (shop.artifacts / OUTPUT_FILE).exists()
+
+
+def test_a_program_that_gives_its_key_away_with_its_last_words(shop: Shop) -> None:
+    """Masked before they are cut: of half a key nobody would know."""
+    programs.shell(shop.home, f"echo {'x' * 395} {KEY} >&2")
+    # `fails` looks for the whole of it.
+    assert KEY[:8] not in shop.fails().message
+
+
+def test_a_program_whose_words_are_cut_in_the_middle_of_a_letter(shop: Shop) -> None:
+    """A few bytes that are no text do not make its output none."""
+    programs.shell(shop.home, r"printf 'done: \303 and \377 in latin letters\n'")
+    assert shop.run().summary.startswith("done: ")
+    assert len(shop.log) == 3, "it begins, it speaks, its cost is unknown"
 
 
 def test_a_program_that_is_not_there(shop: Shop) -> None:

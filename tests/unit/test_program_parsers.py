@@ -164,3 +164,15 @@ def test_nothing_that_is_printed_stops_a_parser(parser: str, line: str) -> None:
     report, _ = heard(parser, line)
     assert report.cost_nano_usd is None or report.cost_nano_usd >= 0
     assert report.usage is None or report.usage.tokens >= 0
+
+
+def test_what_is_no_text_is_neither_summary_nor_log() -> None:
+    garbage = "\ufffd\ufffd\x00\x07\ufffdab"
+    report, log = heard("plain", "done", *[garbage] * 3)
+    assert (report.summary, log) == ("done", ["done"])
+    assert (report.strange, report.garbled) == (3, True)
+    report, log = heard("plain", garbage, *["a line of text"] * 3)
+    assert (report.strange, report.garbled) == (1, False)
+    # Colours, a bar that is drawn again and again, and other languages are text.
+    coloured = "\x1b[32m✓\x1b[0m 10%\r20%\r\x08\t готово"
+    assert heard("aider", coloured)[0].garbled is False

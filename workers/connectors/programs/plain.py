@@ -17,19 +17,38 @@ _COST = re.compile(r"Cost: \$[\d.]+ message, \$(?P<session>\d+(?:\.\d+)?) sessio
 _FACTORS = {"k": 1_000, "M": 1_000_000}
 
 
+# Bytes that were no UTF-8, and control characters that move no cursor and give no colour.
+_NO_TEXT = re.compile(r"[\ufffd\x00-\x06\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+# From what part of its characters on a line is none of text: a few go wrong in many a program.
+GARBLED = 0.3
+
+
 class Plain:
     """Every line is a line of the log, the last ones are the summary; it is never at its end."""
 
     def __init__(self) -> None:
         self.report = Report(ended=True)
         self._last: deque[str] = deque(maxlen=LAST_LINES)
+        # Characters in lines of text, and in others.
+        self._read = self._unread = 0
 
     def read(self, line: str) -> str | None:
         if not line.strip():
             return None
+        if not self._is_text(line):
+            return None
         self._last.append(line.strip())
         self.report.summary = "\n".join(self._last)
         return line
+
+    def _is_text(self, line: str) -> bool:
+        """Whether a person can read it; the report says what holds of most."""
+        strange = len(_NO_TEXT.findall(line)) > GARBLED * len(line)
+        self._unread += strange * len(line)
+        self._read += (not strange) * len(line)
+        self.report.strange += strange
+        self.report.garbled = self._unread > self._read
+        return not strange
 
 
 class Aider(Plain):

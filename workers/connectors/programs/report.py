@@ -38,6 +38,8 @@ class Report:
     ended: bool = False
     # Lines that were not in its own format.
     strange: int = 0
+    # Of a program that prints for people: most of it can't be read by anybody.
+    garbled: bool = False
 
 
 class Parser(Protocol):

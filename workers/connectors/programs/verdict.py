@@ -3,14 +3,18 @@
 from collections.abc import Callable
 
 from conductor_app import masking
+from conductor_app.printable import printable_line
 from conductor_app.programs import Program
 from workers.connectors.programs.report import Report
 from workers.connectors.programs.start import missing
 from workers.failures import AttemptFailed, FailureKind
 from workers.sandbox import CommandResult
 
-# How much of a program's output a failure shows.
+# How much of a program's output a failure shows, and how much of it its sentence.
 TAIL = 2_000
+LAST_LINES, LAST_CHARACTERS = 3, 400
+# How a line begins that is for the program's parser.
+_EVENT = '{"type":'
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 # What ended a program that printed more than any attempt has to say.
 FLOODED = "flood"
@@ -111,7 +115,8 @@ def _ended_badly(program: Program, result: CommandResult, report: Report) -> Att
         return AttemptFailed(
             FailureKind.AGENT_ERROR,
             f"{program.name} ended with exit code {result.exit_code}: "
-            f"{_last_line(result)} The attempt's log shows what it did.",
+            f"{_last_words(result, 1) or 'it printed nothing.'} "
+            "The attempt's log shows what it did.",
             detail=_tail(result),
         )
     if not report.ended:
@@ -121,6 +126,13 @@ def _ended_badly(program: Program, result: CommandResult, report: Report) -> Att
             "said that it was done. Check that its version prints what the "
             f"`{program.parser}` parser reads, or choose another `parser` in the settings.",
             detail=_tail(result),
+        )
+    if report.garbled:
+        return AttemptFailed(
+            FailureKind.UNREADABLE,
+            f"{program.name} printed {report.strange} lines of what is no text, so what it says "
+            "of its work can't be read. Run it by hand, as `argv` in the settings has it, to see "
+            "what it prints; it has to be UTF-8.",
         )
     return None
 
@@ -142,9 +154,13 @@ def _useless(
             retryable=False,
             detail=_tail(result),
         )
+    said = _last_words(result, LAST_LINES)
     return AttemptFailed(
         FailureKind.NO_RESULT,
-        f"{program.name} ended without a word and changed nothing. "
+        f"{program.name} ended as if all were well, but gave no answer and changed nothing. Its "
+        f"last words: {said} Mend what they name, or make the task's prompt clearer."
+        if said
+        else f"{program.name} ended without a word and changed nothing. "
         "Make the task's prompt clearer, or try another model.",
         detail=_tail(result),
     )
@@ -154,11 +170,17 @@ def _tail(result: CommandResult) -> str:
     return masking.tail(result.output, TAIL)
 
 
-def _last_line(result: CommandResult) -> str:
-    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
-    return _short(lines[-1]) if lines else "it printed nothing."
+def _last_words(result: CommandResult, lines: int) -> str:
+    """Of its last lines for people, as a sentence; empty when it has printed none."""
+    printed = [line.strip() for line in masking.words(result.output).splitlines()]
+    read = [line for line in printed if line and not line.startswith(_EVENT)]
+    last = printable_line(" / ".join(read[-lines:]))
+    return _sentence(last[-LAST_CHARACTERS:]) if last else ""
 
 
 def _short(said: str) -> str:
-    plain = " ".join(said.split())[:400]
+    return _sentence(" ".join(masking.words(said).split())[:LAST_CHARACTERS])
+
+
+def _sentence(plain: str) -> str:
     return plain if plain.endswith((".", "!", "?")) else f"{plain}."
