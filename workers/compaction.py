@@ -23,7 +23,7 @@ _SHORT = 300
 
 @dataclass(frozen=True)
 class _Turn:
-    """A model's message and all that was said until its next one."""
+    """A model's message and all that was said until its next one; one that paused has several."""
 
     messages: tuple[Message, ...]
 
@@ -59,7 +59,8 @@ def compact(messages: Sequence[Message], target: int) -> list[Message]:
 
 
 def _split(messages: Sequence[Message]) -> tuple[list[Message], list[_Turn]]:
-    starts = [n for n, message in enumerate(messages) if message.role == "assistant"]
+    roles = [None, *(message.role for message in messages)]
+    starts = [n for n, role in enumerate(roles[1:]) if role == "assistant" != roles[n]]
     opening = list(messages[: starts[0]] if starts else messages)
     ends = [*starts[1:], len(messages)] if starts else []
     return opening, [

@@ -26,8 +26,13 @@ class Exchange:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing of it is missing; without calls it is whole when something was said."""
-        return not self.open_calls if self.turn.tool_calls else self.note is not None
+        """Whether nothing of it is missing; without calls it is whole when something was said.
+
+        Nothing is said to a turn that only paused.
+        """
+        if self.turn.tool_calls:
+            return not self.open_calls
+        return self.note is not None or self.turn.stop == "paused"
 
     def in_order(self) -> tuple[ToolResult, ...]:
         """The results in the order of the calls."""

@@ -25,7 +25,6 @@ CUT = (
     "Your answer was cut off at the limit of its length, so nothing of it was carried out. "
     "Say less at a time: one call, a smaller piece of a file."
 )
-GO_ON = "Go on."
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,8 @@ class _Loop:
         self._watch = Watch(limits.idle_turns, toolbox.wrong, more)
         self._before = len(self._earlier.exchanges) if self._earlier else 0
         self._cut = False
+        # What the model is still to be told, once it doesn't pause.
+        self._remark = self._earlier.remark if self._earlier else None
         # The last turn's tokens, and the messages that these were.
         self._counted = (0, 0)
 
@@ -132,7 +133,7 @@ class _Loop:
         whole = earlier.exchanges[:-1] if earlier.pending else earlier.exchanges
         for exchange in whole:
             self._toolbox.skip(len(exchange.turn.tool_calls))
-            self._watch.note(exchange.turn.tool_calls, exchange.in_order())
+            self._watch_over(exchange)
         if earlier.pending:
             exchange = earlier.pending
             self._toolbox.skip(len(exchange.turn.tool_calls))
@@ -141,10 +142,16 @@ class _Loop:
             done = self._settle(exchange, [self._answered(question)])
         else:
             done = self._result(whole[-1])
-        if done is None and earlier.remark:
-            self._transcript.said(earlier.remark)
-            self._conversation.say(earlier.remark)
+            if done is None:
+                self._remark_after(whole[-1].turn)
         return done
+
+    def _remark_after(self, turn: Turn) -> None:
+        """Say what is to be said; nothing comes between a turn that paused and the next one."""
+        if self._remark and turn.stop != "paused":
+            self._transcript.said(self._remark)
+            self._conversation.say(self._remark)
+            self._remark = None
 
     def _next_turn(self) -> Turn:
         crash.point("loop.before_turn")
@@ -163,12 +170,15 @@ class _Loop:
         return turn
 
     def _make_room(self) -> None:
-        """Shorten the conversation before it no longer fits into its model's window."""
+        """Shorten the conversation before it no longer fits into its model's window.
+
+        Not after a turn that paused: it goes back as it was.
+        """
         window = self._model.window
-        if window is None:
+        messages = self._conversation.messages
+        if window is None or messages[-1].role == "assistant":
             return
         tokens, of = self._counted
-        messages = self._conversation.messages
         if tokens + size(messages[of:]) < FULL * window:
             return
         target = int(AFTERWARDS * window)
@@ -196,7 +206,6 @@ class _Loop:
             return self._not_carried_out(exchange)
         self._cut = False
         if turn.stop == "paused":
-            exchange.note = GO_ON
             return self._settle(exchange, [])
         results = list(self._toolbox.perform(calls))
         question = self._toolbox.question(calls)
@@ -244,8 +253,8 @@ class _Loop:
         turn = exchange.turn
         for each in results:
             self._context.log(call_line(_call_of(turn, each), each))
-        if exchange.note is None:
-            self._watch.note(turn.tool_calls, exchange.in_order())
+        if turn.stop == "done":
+            self._watch_over(exchange)
             exchange.note = self._watch.warning()
         self._transcript.results(results, exchange.note)
         self._conversation.add(exchange)
@@ -254,7 +263,13 @@ class _Loop:
         done = self._result(exchange)
         if done is None:
             self._watch.stop_if_stuck(turn.text)
+            self._remark_after(turn)
         return done
+
+    def _watch_over(self, exchange: Exchange) -> None:
+        """Not over a turn that was cut or paused: nothing of it was carried out."""
+        if exchange.turn.stop == "done":
+            self._watch.note(exchange.turn.tool_calls, exchange.in_order())
 
     def _result(self, exchange: Exchange) -> AgentResult | None:
         """What the attempt brings, if the exchange has finished it."""

@@ -228,7 +228,8 @@ class _Asked:
         said = Message("assistant", turn.text, tool_calls=turn.tool_calls, raw=turn.raw)
         results = tuple(ToolResult(call.id, False, problem) for call in turn.tool_calls)
         told = Message("tool", results=results) if results else Message("user", problem)
-        self.messages += [said, told]
+        # One that only paused goes on with its own words last.
+        self.messages += [said] if turn.stop == "paused" else [said, told]
 
     def transcript(self) -> str:
         return "\n\n".join(f"[{each.role}]\n{each.text}" for each in self.messages if each.text)

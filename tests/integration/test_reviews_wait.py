@@ -15,7 +15,7 @@ from conductor_app.engine.budget_control import raise_caps
 from conductor_app.store import tables
 from tests.fakes import invariants
 from tests.fakes.engine import Engine, engine_on, milestone, phase, task, workflow
-from tests.fakes.model_server import Space, rate_limited, says
+from tests.fakes.model_server import Reply, Space, rate_limited, says
 from tests.integration.test_work_in_process import Stage
 
 REVIEW = {"kind": "rubric", "name": "It is right", "criteria": ["Right."], "task": "a"}
@@ -184,4 +184,14 @@ class TestInAWorker:
             changed = raise_caps(tx, name, at.conductor.daily, more, "It is worth it")
         assert changed.going_on == (one,)
         at.work()
+        assert only(at, tables.executions).status == "completed"
+
+    def test_a_model_that_pauses_gives_its_verdict_when_it_goes_on(
+        self, stage: Callable[[], Stage], model_server: Space, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        verdict = {"criterion_1_met": True, "criterion_1_reason": "So.", "notes": ""}
+        turns = Reply("I read on.", stop="paused"), says("", ("verdict", verdict))
+        monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", model_server.add("pauses", *turns))
+        at = stage()
+        at.run(TEMPLATE)
         assert only(at, tables.executions).status == "completed"

@@ -268,6 +268,16 @@ def test_cut_twice_in_a_row_it_fails(tmp_path: Path) -> None:
     assert "twice in a row" in attempt(tmp_path, cut, cut).fails("NO_RESULT").message
 
 
+def test_to_a_model_that_pauses_nothing_is_said(tmp_path: Path) -> None:
+    """It is asked again with its own words last, as often as it pauses."""
+    pauses = [replace(says(f"Thinking, {number}."), stop="paused") for number in range(5)]
+    connector = ScriptedConnector([says("Hm."), *pauses, write("a"), FINISH])
+    assert Attempt(tmp_path, connector).run().turns == 8
+    for number, conversation in enumerate(connector.conversations[2:7]):
+        assert conversation[-1] == Message("assistant", f"Thinking, {number}.")
+    assert len(connector.conversations[6]) == len(OPENING) + 2 + 5
+
+
 def test_a_refusal_fails_and_nothing_of_it_is_carried_out(tmp_path: Path) -> None:
     refused = replace(write("bad"), text="I won't.", stop="refused")
     assert attempt(tmp_path, refused).fails("REFUSED").detail == "I won't."

@@ -26,6 +26,8 @@ STEPS: Sequence[Step] = (
     replace(write("a"), raw=[{"type": "thinking", "signature": "abc"}]),
     READ,
     says("Hm."),
+    replace(says("Thinking."), stop="paused"),
+    replace(says("Still thinking."), stop="paused"),
     says("", ("write_file", {"path": "b", "content": BIG}), ("read_file", {"path": "b"})),
     says("", ("read_file", {"path": "b"})),
     says("", ("run_command", {"command": "echo c > c; cat a b c"})),
@@ -151,6 +153,24 @@ def test_it_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
     # And its own transcript is enough for a third.
     whole = earlier(tmp_path / "next")
     assert whole is not None and len(whole.exchanges) == 4
+
+
+def test_between_a_turn_that_paused_and_the_next_one_nothing_is_said(tmp_path: Path) -> None:
+    def breaks(_: Sequence[Message]) -> Turn:
+        raise AttemptFailed("TEMPORARY_FAILURE", "The connection was cut.")
+
+    paused = replace(says("Thinking."), stop="paused")
+    first = Attempt(tmp_path, ScriptedConnector([write("a"), paused, breaks]))
+    with pytest.raises(Suspend):
+        first.run()
+    second = goes_on(first, tmp_path, paused, write("b"), FINISH)
+    second.run()
+    assert isinstance(second.context.connector, ScriptedConnector)
+    told = [each[-1] for each in second.context.connector.conversations]
+    assert told[:2] == [Message("assistant", "Thinking.")] * 2
+    assert told[2].text == "You were interrupted."
+    whole = earlier(tmp_path / "next")
+    assert whole is not None and len(whole.exchanges) == 5
 
 
 def test_turns_are_counted_from_the_first_attempt(tmp_path: Path) -> None:

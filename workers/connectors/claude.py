@@ -204,12 +204,15 @@ def _tools(tools: Sequence[ToolSpec]) -> list[Json]:
 
 
 def _taking_turns(wires: Sequence[Json]) -> list[Json]:
-    """One message where several of a role follow each other: results must be in the next one."""
+    """One message where several of the user's follow each other: results must be in the next one.
+
+    An answer that paused and what goes on from it stay as they were.
+    """
     merged: list[Json] = []
     for wire in wires:
-        if merged and merged[-1]["role"] == wire["role"]:
+        if merged and merged[-1]["role"] == wire["role"] == "user":
             content = [*merged[-1]["content"], *wire["content"]]
-            merged[-1] = {"role": wire["role"], "content": content}
+            merged[-1] = {"role": "user", "content": content}
         else:
             merged.append(wire)
     return merged

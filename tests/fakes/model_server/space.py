@@ -14,6 +14,7 @@ from tests.fakes.model_server.faults import FAULTS, Fault, Planned
 from tests.fakes.model_server.ledger import Entry, Ledger, cost_of
 from tests.fakes.model_server.limits import Limits
 from tests.fakes.model_server.models import SERVED
+from tests.fakes.model_server.pauses import Pauses
 from tests.fakes.model_server.prompt_cache import Input, PrefixCache
 from tests.fakes.model_server.replies import Reply, Script
 from tests.fakes.model_server.scenarios import BUILT_IN, scripted
@@ -74,6 +75,7 @@ class Space:
         self.ledger = Ledger()
         self.cache = PrefixCache(self.clock)
         self.limits = Limits(self.clock)
+        self._pauses = Pauses()
         # Served besides those that everybody knows.
         self.models: set[str] = set()
         # Only these keys are right; None: all that don't begin with "wrong".
@@ -135,6 +137,7 @@ class Space:
             return self._taken(request, None, fault)
         try:
             self.admit(wire, request, size)
+            self._pauses.check(wire, request.key, request.body)
             reply = self._reply(wire, request)
             if isinstance(reply, Fault):
                 reply = replace(HALF_SAID, fault=reply)
@@ -181,6 +184,8 @@ class Space:
             serial = next(self._serials)
             draft = Draft(ask, reply, used, request.request_id, serial, int(time.time()))
             self.ledger.book(self._entry(wire, request, draft, fault))
+            if fault is None:
+                self._pauses.note(wire, request.key, body, draft)
         return self._taken(request, draft, fault)
 
     def _entry(self, wire: Wire, request: Request, draft: Draft, fault: Fault | None) -> Entry:
