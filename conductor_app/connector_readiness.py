@@ -63,15 +63,31 @@ def is_this_machine(host: str) -> bool:
 
 def is_installed(program: Program) -> bool:
     """Whether it is where workers look for programs."""
-    word = program.argv[0] if isinstance(program.argv[0], str) else program.argv[0][0]
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
-    return shutil.which(word, path=path) is not None
+    return shutil.which(_file(program), path=path) is not None
+
+
+def _file(program: Program) -> str:
+    """What is looked for: a name, or a path."""
+    return program.argv[0] if isinstance(program.argv[0], str) else program.argv[0][0]
+
+
+def _how_to_get(program: Program) -> str:
+    file = _file(program)
+    if os.sep in file and Path(file).exists():
+        return f"`{file}` may not be executed. Give it the right to be: `chmod +x {file}`."
+    where = f"at `{file}`" if os.sep in file else f"`{file}` on the PATH"
+    advice = (
+        f"Install it: `{program.install}`."
+        if program.install
+        else "Install it, or correct `argv` in the connector's settings."
+    )
+    return f"There is no program {where}. {advice}"
 
 
 def _of_program(program: Program, settings: Settings) -> Readiness:
     if not is_installed(program):
-        advice = f"Install it: `{program.install}`." if program.install else "Install it."
-        return Readiness(f"{program.name}, not installed", advice)
+        return Readiness(f"{program.name}, not installed", _how_to_get(program))
     if program.soft_cap:
         if program.pass_env and not any(os.environ.get(name) for name in program.pass_env):
             return Readiness(f"{program.name}, no key", f"Set {' or '.join(program.pass_env)}.")

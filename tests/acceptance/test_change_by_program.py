@@ -1,6 +1,8 @@
 """`conductor run change` by programs: checked, committed and billed like the work of a model."""
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,12 +12,14 @@ import pytest
 
 from conductor_app.stack import embedded
 from conductor_app.views.units import usd
+from conductor_app.workflows import loader
 from tests.acceptance.test_change import CHECK, IDENTITY, Day
 from tests.conftest import missing
 from tests.fakes import programs
 from tests.fakes.model_server import Space, says
 
 KEY = "sk-of-the-tests-0123456789abcdef"
+CHANGE = loader.load("change").text
 WRITE = ("write_file", {"path": "greeting.py", "content": 'GREETING = "hello"\n'})
 
 
@@ -83,7 +87,7 @@ def test_a_program_that_is_not_there_is_asked_for(day: Day) -> None:
     programs.choose(day.home, "command", ["no-such-agent", "{prompt}"])
     ran = day.change("--connector", "command", prompt="Say hello.", check=CHECK)
     assert ran.returncode == 2, ran.stdout + ran.stderr
-    assert "so nothing is started. Install it." in ran.stderr
+    assert "so nothing is started. There is no program `no-such-agent` on the PATH" in ran.stderr
 
 
 def test_what_a_program_did_is_recorded_and_replayed(
@@ -108,3 +112,20 @@ def test_what_no_recording_can_do_is_said_and_hides_no_other(day: Day) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Recorded  Nothing is recorded. 0/change, attempt 1: a.bin is no text" in ran.stdout
     assert not (day.home / "recordings").exists()
+
+
+def test_the_work_of_a_failed_attempt_is_named(day: Day, tmp_path: Path) -> None:
+    programs.shell(day.home, "echo half > half.txt; echo I broke >&2; exit 3")
+    template = tmp_path / "once.yml"
+    template.write_text(CHANGE.replace("retry: {max: 2}", "retry: {max: 0}"))
+    given = [f"--project={day.repository}", "--connector=command", "--input=prompt=Go"]
+    ran = day.conductor("run", str(template), *given, f"--input=check={CHECK}")
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "0/change failed for good (AGENT_ERROR: " in ran.stdout
+    [line] = [line for line in ran.stdout.splitlines() if "Its work: " in line]
+    command = shlex.split(line.partition("Its work: ")[2])
+    assert command[:4] == ["git", "-C", str(day.repository), "show"]
+    shown = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    assert "+half" in shown
+    told = day.conductor("report", "--json").stdout
+    assert json.loads(told)["data"]["phases"][0]["tasks"][0]["attempts"][0]["kept"] == command[4]

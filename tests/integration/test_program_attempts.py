@@ -107,7 +107,12 @@ BAD_ENDS: dict[str, tuple[str, str | None, str, str]] = {
     ),
     "dies of a signal": ("kill -9 $$", None, "AGENT_ERROR", "stand-in"),
     "may not be executed": ("exit 126", None, "NOT_INSTALLED", "may not be executed"),
-    "what it starts is missing": ("exec no-such-program", None, "NOT_INSTALLED", "not installed"),
+    "what it starts is missing": (
+        "exec no-such-program",
+        None,
+        "NOT_INSTALLED",
+        "stand-in ended with exit code 127, as when a program that it starts is not installed: ",
+    ),
 }
 
 

@@ -1,5 +1,6 @@
 """What a connector lacks to work here is told before anything starts."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,8 @@ def test_a_program_must_be_installed_and_its_model_have_a_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert (
-        of(tmp_path, "command").lacks == "Install it: `npm install -g @anthropic-ai/claude-code`."
-    )
+    advice = "Install it: `npm install -g @anthropic-ai/claude-code`."
+    assert of(tmp_path, "command").lacks == f"There is no program `claude` on the PATH. {advice}"
     (tmp_path / "claude").write_text("#!/bin/sh\n")
     (tmp_path / "claude").chmod(0o755)
     assert "Set ANTHROPIC_API_KEY" in of(tmp_path, "command").lacks
@@ -83,6 +83,22 @@ def test_a_program_must_be_installed_and_its_model_have_a_key(
     assert of(tmp_path, "command").found.startswith("claude-code, through the gateway to claude-")
     monkeypatch.setenv("CONDUCTOR_COMMAND_MODEL", "claude-opus-5-5")
     assert "through the gateway to claude-opus-5-5" in of(tmp_path, "command").found
+
+
+def test_a_program_of_ones_own_that_is_not_there_is_named_by_its_file(tmp_path: Path) -> None:
+    def lacks(file: str) -> str:
+        own = {"program": "my-agent", "argv": [file, "{prompt}"]}
+        (tmp_path / "conductor.yml").write_text(json.dumps({"connectors": {"command": own}}))
+        return of(tmp_path, "command").lacks
+
+    assert lacks("no-such-agent") == (
+        "There is no program `no-such-agent` on the PATH. Install it, or correct `argv` in the "
+        "connector's settings."
+    )
+    assert lacks("/opt/no-such-agent").startswith("There is no program at `/opt/no-such-agent`. ")
+    (tmp_path / "agent.sh").write_text("#!/bin/sh\n")
+    unable = lacks(str(tmp_path / "agent.sh"))
+    assert unable.startswith(f"`{tmp_path}/agent.sh` may not be executed. Give it the right to be")
 
 
 def test_a_program_with_a_key_of_its_own_has_a_soft_cap(

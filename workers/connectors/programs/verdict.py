@@ -6,7 +6,6 @@ from conductor_app import masking
 from conductor_app.printable import printable_line
 from conductor_app.programs import Program
 from workers.connectors.programs.report import Report
-from workers.connectors.programs.start import missing
 from workers.failures import AttemptFailed, FailureKind
 from workers.sandbox import CommandResult
 
@@ -103,7 +102,14 @@ def _complained(
 
 def _ended_badly(program: Program, result: CommandResult, report: Report) -> AttemptFailed | None:
     if result.exit_code == NOT_FOUND:
-        return missing(program, result.argv[0])
+        return AttemptFailed(
+            FailureKind.NOT_INSTALLED,
+            f"{program.name} ended with exit code {NOT_FOUND}, as when a program that it starts is "
+            f"not installed: {_last_words(result, 1) or 'it printed nothing.'} Install what it "
+            "needs where the workers run, or correct `argv` in the connector's settings.",
+            retryable=False,
+            detail=_tail(result),
+        )
     if result.exit_code == NOT_EXECUTABLE:
         return AttemptFailed(
             FailureKind.NOT_INSTALLED,
