@@ -17,6 +17,8 @@ from conductor_app.settings import Settings
 
 # What is chosen for the keys, and for agents, is no part of a model's settings.
 _NO_VALUES = ("key_variable", "key_file", "agents")
+# Of an attempt, where nobody says otherwise.
+MAX_TURNS = 80
 Effort = Literal["none", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -39,6 +41,8 @@ class ModelSettings:
     context_window: int
     # None: as the model has it by itself.
     effort: Effort | None = None
+    # Turns without an end after which an attempt has failed.
+    max_turns: int = MAX_TURNS
     # Seconds without a byte after which a stream is given up.
     silence: float = 300.0
     # Whether another machine than this may be called.
@@ -93,6 +97,10 @@ class Choices(Model):
     )
     context_window: Annotated[int, Field(ge=1000)] | None = Field(
         default=None, description="Tokens that fit into a conversation"
+    )
+    max_turns: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description=f"Turns after which an attempt ends as `TOOL_LIMIT`; unset: {MAX_TURNS}",
     )
     effort: Effort | None = Field(
         default=None, description="How much it thinks; unset: the model's own"

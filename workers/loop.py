@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from conductor_app.connector_settings import MAX_TURNS
 from conductor_app.domain.outcome import Question
 from workers import crash
 from workers.agents.base import AgentContext, AgentResult, AgentTask
@@ -31,7 +32,7 @@ CUT = (
 class LoopLimits:
     """Where a loop ends by itself; time ends it at the context's deadline."""
 
-    turns: int = 80
+    turns: int = MAX_TURNS
     idle_turns: int = 3
 
 
@@ -300,7 +301,7 @@ class _Loop:
             raise AttemptFailed(
                 FailureKind.TOOL_LIMIT,
                 f"The agent used all of its {self._limits.turns} turns without finishing. "
-                "Make the task smaller or its prompt clearer.",
+                "Make the task smaller, its prompt clearer, or its connector's `max_turns` larger.",
             )
 
 

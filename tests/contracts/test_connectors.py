@@ -278,6 +278,13 @@ def test_cancelled_while_it_waits(bench: Bench, fault: str) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_how_many_turns_it_has_is_a_setting(bench: Bench) -> None:
+    bench.set("max_turns", 2)
+    failure = bench.fails(bench.play(*[says("", ("list_dir", {"path": "."}))] * 2, FINISH))
+    assert failure.kind == "TOOL_LIMIT"
+    assert len(bench.server.requests) == 2
+
+
 def test_the_deadline_ends_a_stream_that_never_pauses_for_long(bench: Bench) -> None:
     script = bench.server.add("slow", says("word " * 200))
     bench.server.fail("slow", dripping(0.05))

@@ -51,6 +51,18 @@ def test_the_file_and_above_it_the_environment(
     assert of(tmp_path, "claude2").model == "claude-sonnet-5-5"
 
 
+def test_how_many_turns_an_attempt_has_can_be_said_of_an_agent_too(tmp_path: Path) -> None:
+    assert of(tmp_path, "claude").max_turns == 80
+    write(tmp_path, "connectors:\n  claude: {max_turns: 20, agents: {api: {max_turns: 200}}}\n")
+    assert (of(tmp_path, "claude").max_turns, of(tmp_path, "claude", agent="api").max_turns) == (
+        20,
+        200,
+    )
+    write(tmp_path, "connectors:\n  claude: {max_turns: 0}\n")
+    with pytest.raises(InvalidSettings, match="max_turns"):
+        of(tmp_path, "claude")
+
+
 def test_what_is_said_of_an_agent_wins(tmp_path: Path) -> None:
     agents = "agents: {api: {model: own, effort: low}, models: {effort: max}}"
     write(tmp_path, f"connectors:\n  codex: {{model: one, {agents}}}\n")

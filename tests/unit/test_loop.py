@@ -166,6 +166,7 @@ def test_turns_run_out(tmp_path: Path) -> None:
     run = Attempt(tmp_path, ScriptedConnector(endless()))
     failure = run.fails("TOOL_LIMIT", turns=5)
     assert "all of its 5 turns" in failure.message
+    assert "or its connector's `max_turns` larger" in failure.message
     assert run.context.turns == 5
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from conductor_app.tool_specs import TOOLS
+from tests.fakes.attempts import agent_context, agent_task
 from workers.connectors import open_connector
 from workers.connectors.base import Model
+from workers.connectors.replay import ReplayConnector
 from workers.failures import AttemptFailed
 from workers.turns import ToolResult, Usage
 
@@ -124,6 +126,24 @@ def test_work_that_goes_on_after_the_recording_fails(tmp_path: Path) -> None:
     with pytest.raises(AttemptFailed, match="ends after turn 2") as failure:
         connector.turn([], [])
     assert failure.value.kind == "RECORDING_MISMATCH"
+
+
+def test_a_recording_of_very_many_turns_is_played_to_its_end(tmp_path: Path) -> None:
+    """Whoever recorded it had allowed more of them than are usual."""
+    record(tmp_path)
+    file = tmp_path / "demo" / "0-a.1.jsonl"
+    header, *_, finish = file.read_text().splitlines()
+    lines = [header]
+    for number in range(90):
+        arguments = {"path": str(number), "content": ""}
+        call = {"id": "c1", "name": "write_file", "arguments": arguments}
+        lines.append(json.dumps({"type": "turn", "tool_calls": [call]}))
+        lines.append(json.dumps({"type": "result", "id": "c1", "ok": True}))
+    file.write_text("\n".join([*lines, finish]))
+    connector = replay(tmp_path)
+    assert isinstance(connector, ReplayConnector)
+    context = agent_context(tmp_path, connector=connector, task=agent_task(), system="S")
+    assert connector.execute("Do it.", context).turns == 91
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from workers.connectors.faults import failure_of, fault_of, too_long
 from workers.connectors.model import ModelConnector
 from workers.connectors.patience import Patience
 from workers.failures import AttemptFailed, FailureKind
+from workers.loop import LoopLimits
 from workers.narration import one_line
 from workers.turns import Message, Turn
 
@@ -57,6 +58,7 @@ class LiveConnector(ModelConnector):
         self.provider = settings.provider
         self.model = settings.model
         self.window = settings.context_window
+        self.loop_limits = LoopLimits(turns=settings.max_turns)
         # Whoever pays may lower it for the next turn.
         self.max_output_tokens = settings.max_output_tokens
         self.settings = settings

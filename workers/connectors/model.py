@@ -15,6 +15,7 @@ class ModelConnector(ABC):
     name: str
     live = True
     window: int | None = None
+    loop_limits = LoopLimits()
 
     def __init__(self) -> None:
         self.log: LogCallback | None = None
@@ -23,7 +24,7 @@ class ModelConnector(ABC):
         self.limit(context.cancelled, context.deadline)
         assert context.task is not None, "whoever runs an agent says which task it is"
         opening = [Message("system", context.system), Message("user", prompt)]
-        return run_loop(context.task, context, opening, LoopLimits())
+        return run_loop(context.task, context, opening, self.loop_limits)
 
     @abstractmethod
     def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:

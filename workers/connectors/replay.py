@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from conductor_app.connector_settings import MAX_TURNS
 from conductor_app.recording_lines import CorruptRecording, ResultLine
 from conductor_app.recordings import (
     Recording,
@@ -14,6 +15,7 @@ from conductor_app.tool_specs import ToolSpec
 from workers.connectors.assignment import Assignment
 from workers.connectors.model import ModelConnector
 from workers.failures import AttemptFailed, FailureKind
+from workers.loop import LoopLimits
 from workers.turns import Message, ToolCall, ToolResult, Turn, Usage
 
 
@@ -26,6 +28,8 @@ class ReplayConnector(ModelConnector):
     def __init__(self, recording: Recording) -> None:
         super().__init__()
         self._recording = recording
+        # What was recorded may have had more turns than are usual.
+        self.loop_limits = LoopLimits(turns=max(MAX_TURNS, len(recording.turns)))
         self._played = 0
 
     def turn(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Turn:
