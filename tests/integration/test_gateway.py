@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -336,6 +337,20 @@ def test_an_answer_without_its_end_counts_in_full(program: Program, fault: str) 
     assert program.account.failure.kind == "TEMPORARY_FAILURE"
     program.ask()
     wait_until(lambda: program.account.failure is None)
+
+
+def test_what_failed_while_a_call_went_well_is_not_forgotten(program: Program) -> None:
+    """A call comes to its end after its program has heard it, and maybe begun another."""
+    program.server.fail("echo", dripping(0.1))
+    asked: Any = {"model": CLAUDE, "max_tokens": 500, "messages": HELLO}
+    with program.claude().messages.create(**asked, stream=True) as stream:
+        next(iter(stream))
+        with pytest.raises(anthropic.BadRequestError):
+            program.ask(messages=[{"role": "user", "content": [{"type": "unknown"}]}])
+        assert [each.type for each in stream][-1] == "message_stop"
+    wait_until(lambda: program.meter.ends)
+    time.sleep(0.1)
+    assert program.account.failure is not None
 
 
 def test_a_program_that_goes_away_is_paid_for(program: Program) -> None:

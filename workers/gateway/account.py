@@ -64,6 +64,11 @@ class GatewayAccount:
         if not self._closed:
             self.failure = failure
 
+    def went_well(self, before: AttemptFailed | None) -> None:
+        """A call that began after that failure; one that came since is another call's."""
+        if self.failure is before:
+            self.failure = None
+
     @contextmanager
     def in_call(self) -> Iterator[bool]:
         """Whether the attempt still runs; until the block is left, `close` waits for it."""

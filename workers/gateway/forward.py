@@ -133,6 +133,7 @@ class Forwarder:
         self, body: Json, answerer: Answerer, metered: MeteredCall, entry: dict[str, Any]
     ) -> Usage | None:
         """What the call used; None when nothing, or when that can't be known."""
+        before = self._account.failure
         streamed = body.get("stream") is True
         reader = self._protocol.reader(streamed=streamed)
         with self._sent(body, metered) as response:
@@ -155,7 +156,7 @@ class Forwarder:
                     if reader.usage is not None
                     else None
                 )
-            self._account.failure = None
+            self._account.went_well(before)
             if priced is None:
                 # It ended as if it were whole, and was not.
                 self._account.failed(failure_of(fault_of(Truncated()), self._upstream))
