@@ -106,7 +106,8 @@ def command_remove(invocation: Invocation, name: str) -> None:
         raise NotFound(f"Conductor has never worked on {place}, so it has no MCP server.")
     told = api.delete(f"projects/{project.id}/mcp/{quote(name, safe='')}")
     invocation.output.say(f"{told.message}.")
-    invocation.output.result(told.data, told.message)
+    # Not the project: variables of its other servers may be secret.
+    invocation.output.result({"name": name}, told.message)
 
 
 for _each in (command_add, command_list, command_remove):
