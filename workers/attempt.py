@@ -4,6 +4,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Self
@@ -43,7 +44,7 @@ from workers.connectors.base import Model
 from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.failures import AttemptFailed, FailureKind
-from workers.git.errors import SecretsFound, UnfitNames
+from workers.git.errors import GitFailed, SecretsFound, UnfitNames
 from workers.git.names import attempt_ref
 from workers.held import Held
 from workers.mcp.offers import offers_of
@@ -95,6 +96,8 @@ class _Attempt:
     connector: str
     context: AgentContext | None = None
     judgements: tuple[Judgement, ...] = ()
+    # The ref of what it did, if it fails.
+    kept: str | None = None
 
     def judge(self, how: Callable[[Judging], tuple[Judgement, ...]]) -> None:
         """Let the task's checks judge. Raises NotPassed, JudgingCancelled."""
@@ -136,6 +139,8 @@ def run(workshop: Workshop, claim: Claim, held: Held) -> Outcome | None:
         _account(attempt)
     if isinstance(outcome, Succeeded | Failed):
         outcome = replace(outcome, judgements=attempt.judgements)
+    if isinstance(outcome, Failed):
+        outcome = replace(outcome, kept=attempt.kept)
     logs.info("attempt_ended", name=claim.task_key, outcome=_told(outcome))
     return outcome
 
@@ -212,6 +217,16 @@ def _try(attempt: _Attempt) -> Outcome:
 def _with_files(attempt: _Attempt) -> Outcome:
     claim = attempt.claim
     repository = Repository.open(claim.location, attempt.workshop.conductor.settings.home)
+    try:
+        return _in_worktree(attempt, repository)
+    except Exception:
+        with suppress(GitFailed):
+            attempt.kept = repository.kept(claim.attempt_id)
+        raise
+
+
+def _in_worktree(attempt: _Attempt, repository: Repository) -> Outcome:
+    claim = attempt.claim
     start = _start(attempt, repository) or Start(repository.tip(claim.branch))
     base = start.base or ""
     with repository.worktree(claim.attempt_id, base, start.files) as worktree:

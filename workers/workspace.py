@@ -129,6 +129,11 @@ class Repository:
                 return found
         return None
 
+    def kept(self, attempt_id: str) -> str | None:
+        """The ref of what an ended attempt did; None when it changed no file."""
+        refs = (kept_ref(attempt_id), attempt_ref(attempt_id))
+        return next((ref for ref in refs if read_local(self.git, ref) is not None), None)
+
     def checkout(self, commit: str) -> AbstractContextManager[Path]:
         """A directory with the commit's files and nothing else, to judge it in."""
         return checkouts.checkout(self.git, self.resolve(commit), self.home / "checkouts")

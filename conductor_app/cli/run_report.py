@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conductor_app.cli.words import ICONS, NOTE, one_line
+from conductor_app.cli.words import ICONS, NOTE, failure, one_line
 from conductor_app.domain.location import is_url
 from conductor_app.views.units import duration
 
@@ -22,7 +22,7 @@ def report_lines(report: Item, repository: str) -> Iterator[str]:
         if phase["inside"]:
             yield ""
             yield from _phase(phase)
-    yield from _mended(report)
+    yield from _failed(report, repository)
     yield from _commits(report)
     yield ""
     yield from _totals(report)
@@ -79,19 +79,32 @@ def _any_failed(checks: Sequence[Item]) -> bool:
     return any(check["verdict"] == "failed" for check in checks)
 
 
-def _mended(report: Item) -> Iterator[str]:
-    """Attempts that failed, and what became of their tasks."""
+def _failed(report: Item, repository: str) -> Iterator[str]:
+    """Attempts that failed, what they left, and what became of their tasks."""
     lines = [
-        f"   {NOTE} {task['key']}, attempt {attempt['number']}: "
-        f"{one_line(attempt['error_message'] or attempt['status'])}"
-        + (" (mended by a later attempt)" if task["status"] == "completed" else "")
+        line
         for phase in report["phases"]
         for task in phase["tasks"]
         for attempt in task["attempts"]
         if attempt["status"] in ("failed", "lost")
+        for line in _attempt(task, attempt, repository)
     ]
     if lines:
         yield from ("", "Attempts that failed", *lines)
+
+
+def _attempt(task: Item, attempt: Item, repository: str) -> Iterator[str]:
+    mended = " (mended by a later attempt)" if task["status"] == "completed" else ""
+    why = failure(attempt["error_kind"], attempt["error_message"]) or attempt["status"]
+    yield f"   {NOTE} {task['key']}, attempt {attempt['number']}: {why}{mended}"
+    if attempt["kept"] and repository:
+        yield f"      Its work: {_way_to_see(repository, attempt['kept'])}"
+
+
+def _way_to_see(repository: str, ref: str) -> str:
+    if is_url(repository):
+        return f"{ref}, in the worker's mirror of the repository"
+    return f"git -C {shlex.quote(repository)} show {ref}"
 
 
 def _commits(report: Item) -> Iterator[str]:

@@ -28,6 +28,8 @@ ICONS: Mapping[str, str] = {
     "rolled_back": NOTE,
 }
 LONGEST_REASON = 200
+# Of what has to be done something about: advice comes last, and must not be cut.
+LONGEST_ADVICE = 1_500
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ def one_line(text: str, limit: int = LONGEST_REASON) -> str:
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
+def failure(kind: str | None, message: str | None) -> str:
+    """The kind of a failure and its sentence, `TIMEOUT: It took ...`, on one line."""
+    return one_line(": ".join(filter(None, (kind, message))), LONGEST_ADVICE)
+
+
 def _execution(before: str, after: str, facts: Facts, _: object) -> Words:
     if after == "running":
         return (WORKING, "Goes on") if before == "paused" else None
@@ -89,7 +96,7 @@ def _phase(before: str, after: str, facts: Facts, _: object) -> Words:
 def _milestone(before: str, after: str, facts: Facts, _: object) -> Words:
     name = f"Milestone {facts['name']}"
     if after == "pending" and before == "validating":
-        why = f" ({one_line(facts['why'])})" if facts.get("why") else ""
+        why = f" ({one_line(facts['why'], LONGEST_ADVICE)})" if facts.get("why") else ""
         return NOTE, f"{name}: a check failed{why}; the task behind it is opened again"
     return {
         "validating": (WORKING, f"{name}: its checks run"),
@@ -103,8 +110,8 @@ def _task(before: str, after: str, facts: Facts, attempt: Row[Any] | None) -> Wo
     if after == "queued":
         return _again(name, before, attempt)
     if after == "failed":
-        why = f": {one_line(attempt.error_message or attempt.error_kind or '')}" if attempt else ""
-        return BAD, f"{name} failed for good{why}"
+        why = failure(attempt.error_kind, attempt.error_message) if attempt else ""
+        return BAD, f"{name} failed for good{f' ({why})' if why else ''}"
     return {
         "active": (WORKING, f"{name} started by agent-{facts['agent']}{_number(facts)}"),
         "completed": (DONE, f"{name} is complete{_commit(facts)}"),
@@ -122,27 +129,28 @@ def _again(name: str, before: str, attempt: Row[Any] | None) -> Words:
         return None
     number = f"attempt {attempt.number}"
     if attempt.status == "failed":
-        reason = one_line(attempt.error_message or "")
-        return NOTE, f"{name}: {number} failed ({attempt.error_kind}: {reason}); it is tried again"
+        why = failure(attempt.error_kind, attempt.error_message)
+        return NOTE, f"{name}: {number} failed ({why}); it is tried again"
     if attempt.status == "lost":
         return NOTE, f"{name}: the worker of {number} was lost; it is tried again"
     if attempt.status == "suspended" and attempt.error_kind == "DECISION":
         # Its question has a line of its own.
         return None
     if attempt.status == "suspended":
-        return WAITING, f"{name} waits: {one_line(attempt.error_message or '')}"
+        return WAITING, f"{name} waits: {one_line(attempt.error_message or '', LONGEST_ADVICE)}"
     return WAITING, f"{name}: {number} was given back by a worker that stops"
 
 
 def _waits(facts: Facts) -> tuple[str, str]:
     what = f"Milestone {facts['milestone']}" if "milestone" in facts else f"Phase {facts['phase']}"
-    return WAITING, f"{what}: its review waits: {one_line(facts['reason'])}"
+    return WAITING, f"{what}: its review waits: {one_line(facts['reason'], LONGEST_ADVICE)}"
 
 
 def _asked(facts: Facts) -> tuple[str, str]:
     choice = f" ({' or '.join(facts['options'])})" if facts["options"] else ""
     way_out = f"conductor decide {facts['decision']} ANSWER"
-    return WAITING, f"{facts['task']} asks: {one_line(facts['question'])}{choice} Answer: {way_out}"
+    question = one_line(facts["question"], LONGEST_ADVICE)
+    return WAITING, f"{facts['task']} asks: {question}{choice} Answer: {way_out}"
 
 
 def _decided(facts: Facts) -> tuple[str, str]:

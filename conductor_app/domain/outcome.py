@@ -60,6 +60,8 @@ class Failed:
     sandbox: str | None = None
     # What took the turns; `function` for an agent written in Python.
     connector: str | None = None
+    # The ref in the repository where what it did is kept; None when it changed no file.
+    kept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ def _end_of(attempt_id: str, outcome: Succeeded | Failed) -> AttemptEnd:
         outcome.usage,
         outcome.sandbox,
         outcome.connector,
+        kept=outcome.kept,
         error_kind=outcome.kind,
         error_message=outcome.message,
     )

@@ -76,10 +76,18 @@ def _of_state(tx: Transaction, execution: Row[Any], task: Row[Any]) -> str:
             said = f": {task.summary}" if task.summary else ""
             return f"A person skipped it{said}. What needs it takes its need as met."
         case TaskState.FAILED:
-            said = f"{task.error_kind}: {task.error_message} "
+            said = f"{task.error_kind}: {task.error_message} {_left(tx, task)}"
             return said + _way_out(execution, task)
         case _:
             return f"Nothing of it runs any more. {_way_out(execution, task)}"
+
+
+def _left(tx: Transaction, task: Row[Any]) -> str:
+    """What the last attempt did, if it changed a file."""
+    last = next(iter(records.attempts_at(tx, task.id)), None)
+    if last is None or last.kept is None:
+        return ""
+    return f"Its work is kept: `git show {last.kept}`. "
 
 
 def _way_out(execution: Row[Any], task: Row[Any]) -> str:

@@ -48,6 +48,7 @@ _END_ATTEMPT = Prepared(
         connector=func.coalesce(bindparam("new_connector"), attempts.c.connector),
         commit=bindparam("new_commit"),
         tree=bindparam("new_tree"),
+        kept=bindparam("new_kept"),
         error_kind=bindparam("new_kind"),
         error_message=bindparam("new_message"),
         **_MORE,
@@ -66,6 +67,7 @@ class AttemptEnd:
     connector: str | None = None
     commit: str | None = None
     tree: str | None = None
+    kept: str | None = None
     error_kind: str | None = None
     error_message: str | None = None
 
@@ -82,6 +84,7 @@ def end_attempts(tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
                 "new_connector": end.connector,
                 "new_commit": end.commit,
                 "new_tree": end.tree,
+                "new_kept": end.kept,
                 "new_kind": end.error_kind,
                 "new_message": end.error_message,
                 **_used(end.usage),

@@ -143,6 +143,7 @@ def attempt(row: Row[Any]) -> Item:
         "sandbox",
         "commit",
         "tree",
+        "kept",
         "error_kind",
         "error_message",
     )

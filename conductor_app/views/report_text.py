@@ -34,6 +34,7 @@ def markdown(report: Item) -> str:
         _replay(execution),
         _header(report),
         *[block for phase in report["phases"] for block in _phase(phase)],
+        *_failed(report),
         "## Commits" if report["commits"] else "",
         table(("Commit", "Task", "Title"), map(_commit, report["commits"])),
         "## Bill" if report["bill"] else "",
@@ -175,7 +176,7 @@ def check(result: Item) -> str:
 def _task(task: Item) -> tuple[str, ...]:
     status = f"{mark(task['status'])} {task['status']}"
     if task["error_message"] and task["status"] == "failed":
-        status += f": {text(task['error_message'])}"
+        status += f": {_failure(task)}"
     took = sum(each["seconds"] or 0 for each in task["attempts"])
     return (
         code(task["key"]),
@@ -185,6 +186,25 @@ def _task(task: Item) -> tuple[str, ...]:
         duration(took) if task["attempts"] else "",
         code((task["commit"] or "")[:12]),
     )
+
+
+def _failed(report: Item) -> Sequence[str | list[str]]:
+    """Attempts that failed, with what they left."""
+    lines = [
+        f"{code(task['key'])}, attempt {attempt['number']}: {_failure(attempt)}"
+        + (f" Its work: {code('git show ' + attempt['kept'])}" if attempt["kept"] else "")
+        for phase in report["phases"]
+        for task in phase["tasks"]
+        for attempt in task["attempts"]
+        if attempt["status"] in ("failed", "lost")
+    ]
+    return ["## Attempts that failed", listed(lines)] if lines else []
+
+
+def _failure(of: Item) -> str:
+    """Its kind and its sentence."""
+    kind = f"{code(of['error_kind'])}: " if of["error_kind"] else ""
+    return kind + text(of["error_message"] or of["status"])
 
 
 def _commit(commit: Item) -> tuple[str, ...]:
@@ -212,7 +232,8 @@ def _agent(name: str, each: Item) -> tuple[str, ...]:
 def error(each: Item) -> str:
     who = f" - {shown(each['agent'])}" if each["agent"] else ""
     where = f"**{each['severity']}** Phase {each['phase']}{who}"
-    return f"{to_the_second(each['created_at'])} {where}: {text(each['message'])}"
+    what = f"{code(each['kind'])}: {text(each['message'])}"
+    return f"{to_the_second(each['created_at'])} {where}: {what}"
 
 
 def lesson(each: Item) -> str:

@@ -222,3 +222,12 @@ def test_what_is_not_there(engine: Engine) -> None:
         ask(engine, id_, "0/nothing")
     with pytest.raises(NotFound):
         ask(engine, "nothing", "0/a")
+
+
+def test_what_a_failed_attempt_did_can_be_found(engine: Engine) -> None:
+    id_ = started(engine, task("a"))
+    failed = Failed("AGENT_ERROR", "It broke.", retryable=False, kept="refs/conductor/kept/1")
+    engine.run(outcomes={"0/a": [failed]})
+    assert "Its work is kept: `git show refs/conductor/kept/1`. Way out:" in said(
+        engine, id_, "0/a"
+    )

@@ -126,7 +126,7 @@ def test_what_blocks_it_is_at_the_top(engine: Engine) -> None:
     engine.run(outcomes={"0/a": [Failed("AGENT_ERROR", "broke | down", retryable=False)]})
     text = markdown(engine.do(dashboard, id_))
     assert "Status: ⏸️ paused: 0/a (failed): nothing that needs it can go on." in text
-    assert "**high** Phase 0 - agent-models: broke \\| down" in text
+    assert "**high** Phase 0 - agent-models: `AGENT_ERROR`: broke \\| down" in text
     assert "replay (recorded turns, no model)" in text
 
 

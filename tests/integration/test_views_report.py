@@ -191,7 +191,7 @@ def test_errors_and_lessons_of_this_execution_only(engine: Engine) -> None:
     assert [each["description"] for each in found["lessons"]] == ["of this"]
     assert [each["message"] for each in found["errors"]] == ["it broke"]
     text = markdown(found)
-    assert "**high** Phase 0 - agent-api: it broke" in text
+    assert "**high** Phase 0 - agent-api: `X`: it broke" in text
     assert "*success*: of this (much)" in text
 
 
@@ -205,6 +205,24 @@ def test_the_text_has_it_all(engine: Engine, done: str) -> None:
     assert "| Cost | 0.003002 USD |" in text
     commit = engine.task(done, "0/a").commit
     assert f"| `0/a` | agent-models | ✅ completed | 3 | 20 s | `{commit[:12]}` |" in text
+
+
+def test_a_failed_attempt_has_its_kind_and_what_it_left(engine: Engine) -> None:
+    id_ = engine.start(FLOW, target_phase=0)
+    ref = "refs/conductor/kept/1"
+    failed = Failed("NO_RESULT", "It said nothing.", retryable=False, kept=ref)
+    engine.run(outcomes={"0/a": [failed]})
+    found = engine.do(report, id_)
+    assert found["phases"][0]["tasks"][0]["attempts"][0]["kept"] == ref
+    text = markdown(found)
+    line = f"- `0/a`, attempt 1: `NO_RESULT`: It said nothing. Its work: `git show {ref}`"
+    assert f"## Attempts that failed\n\n{line}\n" in text
+    assert "| ❌ failed: `NO_RESULT`: It said nothing. |" in text
+    assert "agent-models: `NO_RESULT`: It said nothing." in text
+    bill = "\n".join(report_lines(found, "/srv/my shop"))
+    assert "0/a, attempt 1: NO_RESULT: It said nothing.\n" in bill
+    assert f"      Its work: git -C '/srv/my shop' show {ref}\n" in bill
+    assert f"{ref}, in the worker's mirror" in "\n".join(report_lines(found, "https://a.b/c.git"))
 
 
 def test_a_report_is_plain_json_at_every_moment(engine: Engine) -> None:

@@ -126,14 +126,24 @@ def test_unpublished_work_is_kept(repository: Repository) -> None:
         raise ZeroDivisionError
     with repository.checkout(kept_ref("A1")) as files:
         assert (files / "half").read_text() == "done"
+    assert repository.kept("A1") == kept_ref("A1")
     with repository.worktree("A2", base) as worktree:
         (worktree.path / "whole").write_text("done")
         commit = worktree.commit("Whole", TRAILERS)
     assert repository.resolve(kept_ref("A2")) == commit
     with repository.worktree("A3", base):
         pass
+    assert repository.kept("A3") is None
     with pytest.raises(UnknownRevision):
         repository.resolve(kept_ref("A3"))
+
+
+def test_what_was_published_is_found_as_well(repository: Repository) -> None:
+    with repository.worktree("A1", repository.resolve("HEAD")) as worktree:
+        (worktree.path / "whole").write_text("done")
+        worktree.commit("Whole", TRAILERS)
+        worktree.publish(attempt_ref("A1"))
+    assert repository.kept("A1") == attempt_ref("A1")
 
 
 def test_the_owner_s_work_is_never_touched(project: Path, tmp_path: Path) -> None:

@@ -175,11 +175,24 @@ def test_a_failed_attempt_that_is_tried_again_says_why() -> None:
     assert told(again, attempt("suspended")) == ("⏳ 1/crud-api waits: Check `tests` exit code 1")
 
 
+def test_what_to_do_about_a_failure_is_not_cut() -> None:
+    """It comes last, and nobody can act on half of it."""
+    advice = "Set ANTHROPIC_API_KEY, or choose another connector with --connector."
+    told_of = attempt("failed", kind="CREDENTIALS")
+    told_of.error_message = f"{'The provider refuses the key. ' * 10}{advice}"
+    for before, after in (("active", "queued"), ("active", "failed")):
+        assert advice in (told(event("task", before, after, key="0/a"), told_of) or "")
+    told_of.status = "suspended"
+    assert advice in (told(event("task", "active", "queued", key="0/a"), told_of) or "")
+
+
 def test_a_conflict_and_a_failure_for_good() -> None:
     conflict = event("task", "integrating", "queued", key="1/a")
     assert "did not fit the branch" in (told(conflict, attempt("succeeded")) or "")
     lost = event("task", "active", "failed", key="1/a")
-    assert told(lost, attempt("failed")) == ("❌ 1/a failed for good: Check `tests` exit code 1")
+    assert told(lost, attempt("failed")) == (
+        "❌ 1/a failed for good (CHECK_FAILED: Check `tests` exit code 1)"
+    )
 
 
 def test_milestones_and_phases() -> None:

@@ -75,6 +75,8 @@ attempts = Table(
     Column("sandbox", Text),
     Column("commit", Text),
     Column("tree", Text),
+    # Of one that failed: the ref of what it did.
+    Column("kept", Text),
     Column("turns", Integer, nullable=False, server_default="0"),
     Column("input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),
