@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from conductor_app import connector_settings, prices, program_settings, programs
 from conductor_app.domain.workflow import AgentSpec
+from conductor_app.programs import Program
 from conductor_app.settings import Settings
 from conductor_app.store import workflows
 from conductor_app.store.database import Transaction
@@ -43,21 +44,47 @@ def _told(agent: AgentSpec, connector: str, settings: Settings, now: int) -> str
     if connector in programs.BY_CONNECTOR:
         program = program_settings.load(settings).of(connector, agent.name, model)
         cap = (
-            "soft cap, it spends without asking and is counted afterwards"
+            _soft_cap(program, settings, now)
             if program.soft_cap
-            else "each call of its model is reserved and counted at the gateway"
+            else _at_gateway(program, agent, settings, now)
         )
         return f"{connector} is {program.name}: {cap}"
     return ""
 
 
+def _soft_cap(program: Program, settings: Settings, now: int) -> str:
+    said = "soft cap, it spends without asking and is counted afterwards."
+    model = program.model
+    if model is None:
+        return f"{said} Its model and price are its own choice, not known here"
+    price = _price(settings, program.provider, model, now)
+    known = f": {price}" if price else ", at a price that is not known here"
+    return f"{said} It works with {model}{known}"
+
+
+def _at_gateway(program: Program, agent: AgentSpec, settings: Settings, now: int) -> str:
+    model = agent.model if agent.connector in (None, program.upstream) else None
+    upstream = connector_settings.load(settings).of(program.upstream, agent.name, model)
+    chosen = program.model or upstream.model
+    priced = _priced(settings, upstream.provider, chosen, now)
+    return (
+        "each call of its model is reserved and counted at the gateway. "
+        f"It works with {chosen}: {priced}"
+    )
+
+
 def _priced(settings: Settings, provider: str, model: str, now: int) -> str:
+    return _price(settings, provider, model, now) or (
+        "nobody knows its price, so it will ask before its first call. Is the name right? "
+        "Else give its price in conductor.yml (`prices`)"
+    )
+
+
+def _price(settings: Settings, provider: str, model: str, now: int) -> str:
+    """Empty when nobody knows it."""
     found = prices.load(settings.home).per_million(provider, model, now)
     if found is None:
-        return (
-            "nobody knows its price, so it will ask before its first call. Is the name right? "
-            "Else give its price in conductor.yml (`prices`)"
-        )
+        return ""
     each_in, each_out = (f"{each.normalize():f}" for each in found)
     return f"{each_in} USD per million tokens in, {each_out} USD out"
 

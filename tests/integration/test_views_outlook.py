@@ -70,5 +70,33 @@ def test_of_a_program_it_is_told_who_counts(
     assert "gemini: soft cap" in told(engine, home, ONE, "command")
 
 
+def test_the_model_and_price_behind_the_gateway_are_told(
+    engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = "each call of its model is reserved and counted at the gateway. It works with"
+    said = told(engine, home, ONE, "command")
+    price = "2 USD per million tokens in, 10 USD out"
+    assert f"command is claude-code: {gateway} claude-sonnet-5-5: {price}" in said
+    monkeypatch.setenv("CONDUCTOR_COMMAND_MODEL", "claude-opus-5-5")
+    price = "4 USD per million tokens in, 20 USD out"
+    assert f"{gateway} claude-opus-5-5: {price}" in told(engine, home, ONE, "command")
+    agent = AgentSpec(name="api", connector="command", model="cloud-5")
+    flow = workflow(phase(task("a", agent="api")), agents={"api": agent})
+    assert f"{gateway} cloud-5: nobody knows its price" in told(engine, home, flow, None)
+
+
+def test_of_a_soft_cap_it_is_told_what_is_known(
+    engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_COMMAND_PROGRAM", "gemini")
+    said = told(engine, home, ONE, "command")
+    assert "counted afterwards. Its model and price are its own choice, not known here" in said
+    monkeypatch.setenv("CONDUCTOR_COMMAND_MODEL", "gemini-2.5-flash")
+    assert "It works with gemini-2.5-flash: 0.3 USD per" in told(engine, home, ONE, "command")
+    monkeypatch.setenv("CONDUCTOR_COMMAND_MODEL", "cloud-5")
+    said = told(engine, home, ONE, "command")
+    assert "It works with cloud-5, at a price that is not known here" in said
+
+
 def test_what_costs_nothing_says_nothing(engine: Engine, home: Path) -> None:
     assert told(engine, home, ONE, "replay") == ""
