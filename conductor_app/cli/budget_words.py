@@ -120,6 +120,7 @@ def usage_rows(by: str, items: Sequence[Item], total: Item) -> tuple[list[str], 
         ("Soft cap", "soft_capped_runs"),
         ("Silent", "silent_runs"),
         ("Unpriced", "unpriced_calls"),
+        ("Prices of", "prices_of"),
     ):
         told = name in ("calls", "tokens", "cost_usd") or total[name]
         columns.append((title, [_cell(each[name]) for each in (*items, total)] if told else []))
@@ -130,5 +131,7 @@ def usage_rows(by: str, items: Sequence[Item], total: Item) -> tuple[list[str], 
     )
 
 
-def _cell(value: int | str) -> str:
+def _cell(value: int | str | list[str]) -> str:
+    if isinstance(value, list):
+        return " to ".join(value)
     return f"{value:,}" if isinstance(value, int) else value

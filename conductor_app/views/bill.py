@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import usage
-from conductor_app.views.units import usd
+from conductor_app.views.units import days, usd
 
 Item = dict[str, Any]
 
@@ -16,7 +16,8 @@ _COUNTED = ("input_tokens", "output_tokens", "cache_read_tokens")
 def bill(tx: Transaction, execution_id: str) -> list[Item]:
     """A line for each agent, connector and model, the dearest first; nothing for a replay.
 
-    `unpriced_calls` are not in the cost, because nobody knows it.
+    `unpriced_calls` are not in the cost, because nobody knows it; `prices_of` is the day, or the
+    first and the last, whose prices hold for the others.
     """
     who = (usage.c.agent, usage.c.connector, usage.c.model)
     statement = (
@@ -24,6 +25,8 @@ def bill(tx: Transaction, execution_id: str) -> list[Item]:
             *who,
             func.count().label("calls"),
             *(_sum(usage.c[name]).label(name) for name in (*_COUNTED, "nano_usd")),
+            func.min(usage.c.price_date).label("first_price"),
+            func.max(usage.c.price_date).label("last_price"),
             (func.count() - func.count(usage.c.nano_usd)).label("unpriced_calls"),
         )
         .where(usage.c.execution_id == execution_id)
@@ -32,7 +35,11 @@ def bill(tx: Transaction, execution_id: str) -> list[Item]:
     rows = sorted(tx.all(statement), key=lambda row: (-row.nano_usd, row.agent, row.model))
     kept = ("agent", "connector", "model", "calls", *_COUNTED, "unpriced_calls")
     return [
-        {**{name: getattr(row, name) for name in kept}, "cost_usd": usd(row.nano_usd)}
+        {
+            **{name: getattr(row, name) for name in kept},
+            "cost_usd": usd(row.nano_usd),
+            "prices_of": days(row.first_price, row.last_price),
+        }
         for row in rows
     ]
 

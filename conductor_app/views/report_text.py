@@ -38,7 +38,9 @@ def markdown(report: Item) -> str:
         "## Commits" if report["commits"] else "",
         table(("Commit", "Task", "Title"), map(_commit, report["commits"])),
         "## Bill" if report["bill"] else "",
-        table(("Agent", "Model", "Calls", "Tokens", "Cost"), map(_bill, report["bill"])),
+        table(
+            ("Agent", "Model", "Calls", "Tokens", "Cost", "Prices of"), map(_bill, report["bill"])
+        ),
         listed(map(text, report["totals"]["remarks"])),
         "## Agents" if report["agents"] else "",
         agents(report["agents"]),
@@ -111,6 +113,7 @@ def _bill(line: Item) -> Sequence[str]:
         str(line["calls"]),
         tokens(line),
         f"{line['cost_usd']} USD{unknown if line['unpriced_calls'] else ''}",
+        " to ".join(line["prices_of"]),
     )
 
 

@@ -41,6 +41,11 @@ def between(started: int | None, ended: int | None) -> float | None:
     return None if started is None or ended is None else seconds(ended - started)
 
 
+def days(first: str | None, last: str | None) -> list[str]:
+    """From which day to which: two days, one, or none."""
+    return sorted({day for day in (first, last) if day is not None})
+
+
 def usd(nano: int) -> str:
     """Nano-USD as a decimal string of USD, with cents at least and nothing rounded."""
     dollars, rest = divmod(nano, NANO)

@@ -9,7 +9,7 @@ from conductor_app.domain.budget import Basis
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import executions, projects, tasks, usage
 from conductor_app.views.paging import DEFAULT_LIMIT, Order, Page, cut
-from conductor_app.views.units import usd
+from conductor_app.views.units import days, usd
 
 Item = dict[str, Any]
 
@@ -99,6 +99,8 @@ def _sums(key: ColumnElement[str], wanted: Iterable[ColumnElement[bool]]) -> Sel
         _count(usage.c.basis == Basis.SOFT_CAP).label("soft_capped_runs"),
         _count(usage.c.basis == Basis.UNKNOWN).label("silent_runs"),
         _count(usage.c.nano_usd.is_(None)).label("unpriced_calls"),
+        func.min(usage.c.price_date).label("first_price"),
+        func.max(usage.c.price_date).label("last_price"),
     ).where(*wanted)
 
 
@@ -126,6 +128,8 @@ def _item(row: Row[Any]) -> Item:
         "silent_runs": int(row.silent_runs),
         # Of those and others, whose price is not in the cost, because nobody knows it.
         "unpriced_calls": int(row.unpriced_calls),
+        # The day, or the first and the last, whose prices hold for all else.
+        "prices_of": days(row.first_price, row.last_price),
     }
 
 

@@ -61,7 +61,8 @@ def execution(conductor: Conductor, tmp_path: Path) -> str:
         id_ = start(tx, project.id, wanted)
         task = tx.value(select(tasks.c.id).where(tasks.c.key == "0/types"))
         who = Spender(project.id, id_, task, "a", "models", "claude", "anthropic", "m")
-        ledger.record(tx, new_id(), who, Used(250, NANO // 4, input_tokens=200), conductor.daily)
+        used = Used(250, NANO // 4, input_tokens=200, price_date="2027-01-15")
+        ledger.record(tx, new_id(), who, used, conductor.daily)
     return id_
 
 
@@ -116,11 +117,20 @@ def test_usage(run: Run, execution: str) -> None:
     assert code == 0
     assert "anthropic/m" in told
     assert "1 call, 250 tokens, 0.25 USD." in told
+    head, row = (line.split() for line in told.splitlines()[:2])
+    assert (head[-2:], row[-1]) == (["Prices", "of"], "2027-01-15")
     assert "1 run of programs that spend without asking" not in told
     assert "Nothing was used" in run("budget", "usage", "--until", "2001-01-01")[1]
     data = json.loads(run("budget", "--json", "usage", "--by", "execution")[1])["data"]
     assert data["items"][0]["key"] == execution
     assert data["total"]["cost_usd"] == "0.25"
+    assert data["items"][0]["prices_of"] == data["total"]["prices_of"] == ["2027-01-15"]
+
+
+def test_the_bill_says_of_which_day_its_prices_are(run: Run, execution: str) -> None:
+    (line,) = json.loads(run("report", "--execution", execution, "--json")[1])["data"]["bill"]
+    assert (line["cost_usd"], line["prices_of"]) == ("0.25", ["2027-01-15"])
+    assert "| 0.25 USD | 2027-01-15 |" in run("report", "--execution", execution)[1]
 
 
 @pytest.mark.usefixtures("served")
