@@ -97,6 +97,8 @@ _CODEX = Program(
         *("-c", "model_providers.conductor.request_max_retries=2"),
         *("-c", "model_providers.conductor.stream_max_retries=2"),
         *("-c", "analytics.enabled=false"),
+        # The gateway can't tell beforehand what an image costs there.
+        *("-c", "features.view_image=false"),
         *("--", "{prompt}"),
     ),
     parser="codex",

@@ -1,5 +1,7 @@
 """Claude Code and Codex themselves make a small change, with their models behind the gateway."""
 
+import base64
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from tests.conftest import missing
 from tests.fakes import programs
-from tests.fakes.model_server import Space
+from tests.fakes.model_server import Space, says
 from tests.fakes.programs.shop import KEY, Shop, open_shop
 from tests.sandboxes import detected
 from workers.connectors.programs.attempt import OUTPUT_FILE
@@ -18,6 +20,10 @@ PROGRAMS = {
     "claude-code": ("claude", "claude-sonnet-5-5", "claude"),
     "codex": ("codex", "gpt-6.1-sol", "codex"),
 }
+# A grey pixel, as PNG.
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNoaGgAAAMEAYFL09IQAAAAAElFTkSuQmCC"
+)
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -85,3 +91,19 @@ def test_what_its_provider_refuses_has_its_kind(
     assert (shop.waits() if kind == "API_LIMIT" else shop.fails()).kind == kind
     assert shop.booked() == []
     assert shop.nothing_is_held()
+
+
+def test_it_is_offered_nothing_that_no_budget_covers(
+    shop: Shop, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codex no images: what they cost is not known before. Claude Code's have a worst case."""
+    (shop.worktree / "dot.png").write_bytes(DOT)
+    look = ("Read", {"file_path": str(shop.worktree / "dot.png")})
+    url = shop.server.add("looks", says("I look.", look), says("A dot."))
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", url)
+    monkeypatch.setenv("CONDUCTOR_CODEX_BASE_URL", url + "/v1")
+    assert "A dot." in shop.run().summary
+    said = json.dumps([request.body for request in shop.server.requests])
+    assert "view_image" not in said
+    assert (base64.b64encode(DOT).decode() in said) == (program == "claude-code")
+    assert {row[5] for row in shop.booked()} == {"reported"}
