@@ -199,6 +199,8 @@ SETBACKS: dict[str, Sequence[Callable[[], Outcome]]] = {
         lambda: failing(reopens="a"),
         lambda: failing(reopens="0/a"),
         Released,
+        lambda: Suspended("API_LIMIT", "too many calls", 30.0),
+        lambda: Suspended("BUDGET_EXHAUSTED", "it is used up", bounded=False, pauses=True),
         lambda: Interrupted("no git", critical=True),
     ),
     "integrate": (
