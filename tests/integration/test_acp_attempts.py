@@ -86,6 +86,17 @@ def test_a_bad_end_has_its_kind_and_says_what_to_do(
     assert shop.nothing_is_held()
 
 
+def test_what_speaks_no_protocol_is_told_with_its_last_words(shop: Shop) -> None:
+    """It is started wrongly, as a rule, and says so."""
+    script = "echo Welcome; echo Error: no such option --x >&2; exit 0"
+    programs.choose(shop.home, "acp", ["sh", "-c", script])
+    failure = shop.fails()
+    assert failure.kind == "UNREADABLE"
+    assert "never said that it was done. Its last words: " in failure.message
+    assert "no such option --x. Check that it speaks the Agent Client Protocol" in failure.message
+    assert "parser" not in failure.message
+
+
 def test_an_agent_that_is_not_there(shop: Shop) -> None:
     programs.choose(shop.home, "acp", ["no-such-agent"])
     assert shop.fails().kind == "NOT_INSTALLED"

@@ -91,6 +91,12 @@ BAD_ENDS: dict[str, tuple[str, str | None, str, str]] = {
     ),
     "garbage": ("head -c 3000 /dev/urandom", "claude-code", "UNREADABLE", "`parser`"),
     "another program's words": ('echo \'{"type": "hello"}\'', "codex", "UNREADABLE", "never said"),
+    "says to its parser nothing": (
+        "echo Error: no model is chosen >&2",
+        "codex",
+        "UNREADABLE",
+        "stand-in never said that it was done. Its last words: Error: no model is chosen. Check",
+    ),
     "nothing": ("true", None, "NO_RESULT", "without a word"),
     "exits 0 with an error of its own": (
         "echo Reading the settings >&2; echo Error: no such model >&2; echo >&2",

@@ -2,18 +2,12 @@
 
 from collections.abc import Callable
 
-from conductor_app import masking
-from conductor_app.printable import printable_line
 from conductor_app.programs import Program
+from workers.connectors.programs.last_words import last_words, short, tail
 from workers.connectors.programs.report import Report
 from workers.failures import AttemptFailed, FailureKind
 from workers.sandbox import CommandResult
 
-# How much of a program's output a failure shows, and how much of it its sentence.
-TAIL = 2_000
-LAST_LINES, LAST_CHARACTERS = 3, 400
-# How a line begins that is for the program's parser.
-_EVENT = '{"type":'
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 # What ended a program that printed more than any attempt has to say.
 FLOODED = "flood"
@@ -60,21 +54,21 @@ def _ended_by_force(
             FailureKind.TIMEOUT,
             f"{name} was not done after {result.duration:.0f} s, the task's timeout, and was "
             "ended. Give the task more time, or make it smaller.",
-            detail=_tail(result),
+            detail=tail(result),
         )
     if result.killed_by == FLOODED:
         return AttemptFailed(
             FailureKind.UNREADABLE,
             f"{name} printed without end and was ended. The attempt's log shows how it began; "
             "make the task smaller, or try another program.",
-            detail=_tail(result),
+            detail=tail(result),
         )
     if result.killed_by is not None:
         return AttemptFailed(
             FailureKind.AGENT_ERROR,
             f"{name} was ended by the sandbox: {result.killed_by}. Make the task smaller, or see "
             "the output for what it started.",
-            detail=_tail(result),
+            detail=tail(result),
         )
     return None
 
@@ -94,9 +88,9 @@ def _complained(
     advice = _ITS_OWN_ADVICE.get(kind, "The attempt's log shows what it did.")
     return AttemptFailed(
         kind,
-        f"{program.name} ended with an error: {_short(said)} {advice}",
+        f"{program.name} ended with an error: {short(said)} {advice}",
         retryable=kind not in _LASTING,
-        detail=_tail(result),
+        detail=tail(result),
     )
 
 
@@ -105,34 +99,28 @@ def _ended_badly(program: Program, result: CommandResult, report: Report) -> Att
         return AttemptFailed(
             FailureKind.NOT_INSTALLED,
             f"{program.name} ended with exit code {NOT_FOUND}, as when a program that it starts is "
-            f"not installed: {_last_words(result, 1) or 'it printed nothing.'} Install what it "
+            f"not installed: {last_words(result, 1) or 'it printed nothing.'} Install what it "
             "needs where the workers run, or correct `argv` in the connector's settings.",
             retryable=False,
-            detail=_tail(result),
+            detail=tail(result),
         )
     if result.exit_code == NOT_EXECUTABLE:
         return AttemptFailed(
             FailureKind.NOT_INSTALLED,
             f"{result.argv[0]} may not be executed. Give it the right to be, or install it again.",
             retryable=False,
-            detail=_tail(result),
+            detail=tail(result),
         )
     if result.exit_code != 0:
         return AttemptFailed(
             FailureKind.AGENT_ERROR,
             f"{program.name} ended with exit code {result.exit_code}: "
-            f"{_last_words(result, 1) or 'it printed nothing.'} "
+            f"{last_words(result, 1) or 'it printed nothing.'} "
             "The attempt's log shows what it did.",
-            detail=_tail(result),
+            detail=tail(result),
         )
     if not report.ended:
-        return AttemptFailed(
-            FailureKind.UNREADABLE,
-            f"{program.name} printed what can't be understood ({report.strange} lines) and never "
-            "said that it was done. Check that its version prints what the "
-            f"`{program.parser}` parser reads, or choose another `parser` in the settings.",
-            detail=_tail(result),
-        )
+        return _unheard(program, result, report)
     if report.garbled:
         return AttemptFailed(
             FailureKind.UNREADABLE,
@@ -141,6 +129,25 @@ def _ended_badly(program: Program, result: CommandResult, report: Report) -> Att
             "what it prints; it has to be UTF-8.",
         )
     return None
+
+
+def _unheard(program: Program, result: CommandResult, report: Report) -> AttemptFailed:
+    """Ended well, but without the word for it of what it is expected to speak."""
+    strange = f"printed {report.strange} lines that can't be understood and " * (report.strange > 0)
+    said = last_words(result)
+    advice = (
+        # Agents of the protocol have no parser; a program with this one is heard in any case.
+        "Check that it speaks the Agent Client Protocol: its `argv` may lack a word for that."
+        if program.parser == "plain"
+        else f"Check that its version prints what the `{program.parser}` parser reads, or choose "
+        "another `parser` in the settings."
+    )
+    return AttemptFailed(
+        FailureKind.UNREADABLE,
+        f"{program.name} {strange}never said that it was done."
+        f"{said and f' Its last words: {said}'} {advice}",
+        detail=tail(result),
+    )
 
 
 def _useless(
@@ -158,9 +165,9 @@ def _useless(
             f"{program.name} was not allowed to use {names}, and changed nothing. "
             "Allow what it needs in its `argv`, or choose another `permission_mode`.",
             retryable=False,
-            detail=_tail(result),
+            detail=tail(result),
         )
-    said = _last_words(result, LAST_LINES)
+    said = last_words(result)
     return AttemptFailed(
         FailureKind.NO_RESULT,
         f"{program.name} ended as if all were well, but gave no answer and changed nothing. Its "
@@ -168,25 +175,5 @@ def _useless(
         if said
         else f"{program.name} ended without a word and changed nothing. "
         "Make the task's prompt clearer, or try another model.",
-        detail=_tail(result),
+        detail=tail(result),
     )
-
-
-def _tail(result: CommandResult) -> str:
-    return masking.tail(result.output, TAIL)
-
-
-def _last_words(result: CommandResult, lines: int) -> str:
-    """Of its last lines for people, as a sentence; empty when it has printed none."""
-    printed = [line.strip() for line in masking.words(result.output).splitlines()]
-    read = [line for line in printed if line and not line.startswith(_EVENT)]
-    last = printable_line(" / ".join(read[-lines:]))
-    return _sentence(last[-LAST_CHARACTERS:]) if last else ""
-
-
-def _short(said: str) -> str:
-    return _sentence(" ".join(masking.words(said).split())[:LAST_CHARACTERS])
-
-
-def _sentence(plain: str) -> str:
-    return plain if plain.endswith((".", "!", "?")) else f"{plain}."
