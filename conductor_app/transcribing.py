@@ -205,15 +205,15 @@ def _header(
 
 
 def _said(lines: Sequence[Line]) -> Iterator[Line]:
-    """The turns and what came of their calls; of a turn that was cut off nothing was carried out,
-    so replay does without it."""
-    cut = False
+    """The turns and what came of their calls; of a turn that was cut off or only paused nothing was
+    carried out, so replay does without it."""
+    left_out = False
     for line in lines:
         if line["type"] == "turn":
-            cut = line.get("stop") == "cut"
-            if not cut:
+            left_out = line.get("stop") in ("cut", "paused")
+            if not left_out:
                 yield _turn(line)
-        elif line["type"] == "result" and not cut:
+        elif line["type"] == "result" and not left_out:
             yield {"type": "result", **{name: line[name] for name in ("id", "ok", "exit_code")}}
 
 

@@ -57,6 +57,7 @@ LINES: list[dict[str, Any]] = [
     turn(2, call("c2", "write_file", path="a"), stop="cut"),
     result("c2", ok=False),
     {"type": "compacted", "target": 10},
+    turn(4, stop="paused"),
     turn(3, call("c3", "finish", summary="Done.")),
     result("c3"),
     {"type": "end", "outcome": "finished", "message": "Done."},
