@@ -1,13 +1,16 @@
 """What of programs' requests the gateway understands, and how much it may stand for at most."""
 
+import base64
 import json
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from workers.failures import AttemptFailed
-from workers.gateway.inline import IMAGE_TOKENS, NAMED_TOOL_TOKENS
+from workers.gateway.images import IMAGE_TOKENS
+from workers.gateway.inline import NAMED_TOOL_TOKENS
 from workers.gateway.protocols import MESSAGES, RESPONSES, Protocol
 
 Wrapped = Callable[[Any], dict[str, Any]]
@@ -163,6 +166,30 @@ def test_an_image_counts_by_what_one_costs_at_most(wrapped: Wrapped, size: int) 
     assert IMAGE_TOKENS < bound < IMAGE_TOKENS + 1_000
     twice = {"messages": body["messages"] * 2}
     assert unseen(MESSAGES, twice) == 2 * unseen(MESSAGES, body)
+
+
+def png(width: int, height: int) -> str:
+    """As far as it is looked at."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, height)
+    return base64.b64encode(head + b"\x08\x02\0\0\0" * 1_000).decode()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "most"),
+    # Measured with models that count by patches, and with those that count by 750 pixels.
+    [(1, 1, 10), (1024, 1024, 1_500), (1920, 1080, 2_900), (8000, 8000, IMAGE_TOKENS)],
+)
+def test_an_image_that_says_its_size_counts_by_it(width: int, height: int, most: int) -> None:
+    data = png(width, height)
+    counted = unseen(MESSAGES, said({"type": "image", "source": {**PICTURE, "data": data}}))
+    real = max(-(-width // 28) * -(-height // 28), width * height / 750)
+    assert real <= counted + len(data) <= most
+
+
+def test_an_image_can_not_say_that_it_is_larger_than_any_or_smaller_than_it_is() -> None:
+    for data in (png(0, 5), png(2**31, 2**31), png(9, 9)[:20], "A" * 40, "é" * 40, ""):
+        image = {"type": "image", "source": {**PICTURE, "data": data}}
+        assert unseen(MESSAGES, said(image)) == IMAGE_TOKENS - len(data)
 
 
 def test_a_tool_that_is_only_named_counts_with_what_it_stands_for() -> None:

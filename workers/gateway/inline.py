@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from workers.failures import AttemptFailed, FailureKind
+from workers.gateway.images import image_tokens
 
 Json = dict[str, Any]
-# An image has a token for each 28 by 28 pixels, and may be 8000 by 8000 pixels large.
-IMAGE_TOKENS = 286 * 286
 # What a provider puts in the place of a tool that a request only names.
 NAMED_TOOL_TOKENS = 2_000
 
@@ -59,7 +58,7 @@ def unseen_by_messages(body: Json) -> int:
     images: list[str] = [block["source"]["data"] for block in blocks if block["type"] == "image"]
     named = [each for each in _objects(body, "tools") if each.get("type", "custom") != "custom"]
     # An image is paid for by its pixels, not by its bytes.
-    return sum(IMAGE_TOKENS - len(data) for data in images) + len(named) * NAMED_TOOL_TOKENS
+    return sum(image_tokens(data) - len(data) for data in images) + len(named) * NAMED_TOOL_TOKENS
 
 
 def unseen_by_responses(body: Json) -> int:
