@@ -52,7 +52,7 @@ class Channel(redis.Channel):
         # A connection that is lost is collected and then closed, and the second time nobody is
         # there to give messages back to: an error then would end the worker. They come back from
         # the server, and by the tick.
-        if self.connection.client is None:
+        if self.connection is None or self.connection.client is None:
             self.do_restore = False
         super().close()  # type: ignore[no-untyped-call]
 

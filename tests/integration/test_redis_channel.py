@@ -49,3 +49,13 @@ def test_a_connection_that_is_lost_is_given_up_quietly(redis_url: str, home: Pat
     with kombu.Connection(settings.celery_broker_url) as again:
         unacked = again.default_channel.client.hlen("unacked")
     assert unacked == 1
+
+
+def test_a_channel_may_be_closed_again(redis_url: str, home: Path) -> None:
+    """As Celery does at the end of a worker."""
+    settings = Settings.load(home, redis_url=redis_url)
+    connection = kombu.Connection(settings.celery_broker_url)
+    channel = connection.default_channel
+    channel.close()
+    channel.close()
+    connection.close()
