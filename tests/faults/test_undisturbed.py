@@ -15,3 +15,6 @@ def test_the_work_ends_right_by_itself(cluster: Cluster) -> None:
     judge(cluster, wide)
     judge_leftovers(cluster)
     assert len(found.branch) == 10
+    cluster.stop(*USUAL)
+    for name in USUAL:
+        assert "Traceback" not in cluster.members[name].log.read_text(), name
