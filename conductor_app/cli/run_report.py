@@ -103,7 +103,8 @@ def _attempt(task: Item, attempt: Item, repository: str) -> Iterator[str]:
 
 def _way_to_see(repository: str, ref: str) -> str:
     if is_url(repository):
-        return f"{ref}, in the worker's mirror of the repository"
+        # Published or not, it is there.
+        return f"{ref}, in the worker's mirror (`repositories/` in its data directory)"
     return f"git -C {shlex.quote(repository)} show {ref}"
 
 
