@@ -226,6 +226,7 @@ def test_a_token_is_good_for_one_attempt(
         ("/v1/chat/completions", {"model": SOL}, 404),
         ("/v1/messages", b"no JSON", 400),
         ("/v1/messages", b"[" * 100_000, 400),
+        ("/v1/messages", b'{"model": "m", "messages": [{"content": "\\ud800"}]}', 400),
         ("/v1/messages", [], 400),
         ("/v1/messages", {}, 400),
         ("/v1/messages", {"model": 7}, 400),

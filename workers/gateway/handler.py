@@ -60,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(status, body, headers)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+        except UnicodeEncodeError:
+            self._refuse(400, "The body has half a character, which is no text.")
         except httpx2.HTTPError:
             # Cut short at the provider: what is missing here tells the program so.
             self.close_connection = True
