@@ -51,7 +51,7 @@ def refresh(conductor: Conductor) -> None:
 def shown_executions(tx: Transaction) -> list[str]:
     """The execution that each project's files tell of: the current one, else the newest."""
     shown = {row.project_id: row for row in newest_of_each(tx, None)}
-    shown |= {row.project_id: row for row in newest_of_each(tx, None, *UNFINISHED)}
+    shown |= {row.project_id: row for row in newest_of_each(tx, None, UNFINISHED)}
     learnt = lessons.decided_since(tx, tx.now - AFTERWARDS)
     return [
         row.id

@@ -10,8 +10,9 @@ from sqlalchemy import Row
 from conductor_app.cli.follow import Follower, Source
 from conductor_app.cli.times import clock
 from conductor_app.cli.words import NOTE, WAITING, Sentence, one_line
-from conductor_app.domain.states import PhaseState, TaskState
+from conductor_app.domain.states import TaskState
 from conductor_app.engine import explain
+from conductor_app.engine.advancing import waits_for_a_person
 from conductor_app.stack.supervisor_client import ProgramState
 from conductor_app.store import phases, tasks
 from conductor_app.store.database import Transaction
@@ -94,9 +95,7 @@ class Stall:
 def _waits_for_a_person(tx: Transaction, execution_id: str) -> str | None:
     execution = current.execution(tx, execution_id)
     phase = phases.current(tx, execution_id, execution.current_phase)
-    if phase is None or phase.status != PhaseState.VALIDATING or phase.verdict != "passed":
-        return None
-    if execution.auto_advance:
+    if phase is None or not waits_for_a_person(execution, phase):
         return None
     return (
         f"Phase {phase.number} ({phase.name}) is proven, and a person decides about the next one: "

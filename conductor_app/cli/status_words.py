@@ -38,6 +38,8 @@ def _beyond_the_document(status: Mapping[str, Any]) -> Iterator[str]:
     why = status["reasonDetail"] or status["reason"]
     yield f"Execution: {status['executionId']} is {status['status']}{f': {why}' if why else ''}"
     yield f"Progress: {status['overallProgress']:.1%}, up to phase {status['targetPhase']}"
+    if status["nextStep"]:
+        yield f"Next: {status['nextStep']}"
     if status["budget"]:
         yield f"Budget: {budget_line(status['budget'])}"
     if status["eta"] and status["status"] == "running":

@@ -17,6 +17,7 @@ from conductor_app.domain.states import (
     PhaseState,
     TaskState,
 )
+from conductor_app.engine.advancing import waits_for_a_person
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.errors import NotFound
 from conductor_app.queue import ISOLATED_QUEUE
@@ -169,7 +170,7 @@ def _not_begun(tx: Transaction, execution: Row[Any], task: Row[Any]) -> str:
     assert phase is not None
     begun = f"Phase {task.phase} has not begun: phase {phase.number} ({phase.name}) comes first"
     if phase.status == PhaseState.VALIDATING:
-        if phase.verdict == "passed" and not execution.auto_advance:
+        if waits_for_a_person(execution, phase):
             return f"{begun} and has passed. Way out: `conductor advance`."
         return f"{begun} and is being validated."
     if phase.open_tasks == 0:

@@ -10,6 +10,7 @@ from sqlalchemy import Row, func, select
 from conductor_app.domain import estimate
 from conductor_app.domain.estimate import Count
 from conductor_app.domain.states import ExecutionState, MilestoneState, TaskState
+from conductor_app.engine.advancing import waits_for_a_person
 from conductor_app.store import phases as phase_rows
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import tasks
@@ -53,11 +54,16 @@ class Figures:
         return estimate.overall(self.counts.values())
 
     def eta(self, now: int) -> int | None:
-        """When it will be over (ms), or was; None while nobody can know: no progress, paused."""
+        """When it will be over (ms), or was.
+
+        None while nobody can know: no progress yet, it is paused, it waits for a person.
+        """
         execution = self.execution
         if execution.status == ExecutionState.COMPLETED:
             return int(execution.finished_at)
         if execution.status != ExecutionState.RUNNING or execution.started_at is None:
+            return None
+        if waits_for_a_person(execution, self.current):
             return None
         at = estimate.completion(execution.started_at, now, self.overall)
         return None if at is None else round(at)

@@ -19,6 +19,7 @@ from conductor_app.domain.states import (
 from conductor_app.domain.workflow import Check, RubricCheck, Workflow
 from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine import release, transition
+from conductor_app.engine.advancing import by_itself
 from conductor_app.queue import SYSTEM_QUEUE, agent_queue
 from conductor_app.store import jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
@@ -160,8 +161,7 @@ def _leave(tx: Transaction, execution: Execution) -> list[str]:
     """On to the next phase, when all four conditions hold and it is automatic or asked for."""
     phase = phases.current(tx, execution.id, execution.current_phase)
     assert phase is not None
-    automatic = execution.auto_advance and execution.driver == "automatic"
-    if phase.verdict != "passed" or not (automatic or phase.advance_requested):
+    if phase.verdict != "passed" or not (by_itself(execution) or phase.advance_requested):
         return []
     critical = records.critical_errors(tx, execution.id)
     if critical:

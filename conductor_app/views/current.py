@@ -10,7 +10,8 @@ from conductor_app.store.database import Transaction
 from conductor_app.store.executions import OPEN
 from conductor_app.store.tables import executions, projects
 
-UNFINISHED = (OPEN, executions.c.driver == "automatic")
+# Guided ones are among them: the commands of the current execution are how people move them on.
+UNFINISHED = OPEN
 
 
 def execution(tx: Transaction, execution_id: str) -> Row[Any]:
@@ -24,17 +25,17 @@ def execution(tx: Transaction, execution_id: str) -> Row[Any]:
 
 
 def current_execution(tx: Transaction, project_id: str | None = None) -> Row[Any]:
-    """The newest unfinished automatic execution of the project.
+    """The newest unfinished execution of the project.
 
     Without a project there must be only one that has any: raises Ambiguous with the list
     (details `executions`) or NotFound.
     """
-    return _only(newest_of_each(tx, project_id, *UNFINISHED), "nothing is running")
+    return _only(newest_of_each(tx, project_id, UNFINISHED), "nothing is running")
 
 
 def last_execution(tx: Transaction, project_id: str | None = None) -> Row[Any]:
     """The current execution; when there is none, the one that ended last. Raises as that does."""
-    found = newest_of_each(tx, project_id, *UNFINISHED)
+    found = newest_of_each(tx, project_id, UNFINISHED)
     return _only(found or newest_of_each(tx, project_id), "nothing was started yet")
 
 

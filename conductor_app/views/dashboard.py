@@ -7,6 +7,7 @@ import psutil
 from sqlalchemy import Row, select
 
 from conductor_app.domain.states import MilestoneState, TaskState
+from conductor_app.engine.advancing import next_step
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
 from conductor_app.store import jobs, tables, workflows
@@ -40,7 +41,7 @@ def dashboard(
     row = find(tx, execution_id)
     known = figures(tx, row)
     return {
-        "execution": _execution(tx, row, default_connector),
+        "execution": _execution(tx, known, default_connector),
         "system_health": _health(tx),
         "current_phase": _current_phase(tx, known),
         "overall_progress": _overall(tx, known),
@@ -52,11 +53,13 @@ def dashboard(
     }
 
 
-def _execution(tx: Transaction, row: Row[Any], default_connector: str) -> Item:
+def _execution(tx: Transaction, known: Figures, default_connector: str) -> Item:
+    row = known.execution
     kept = ("id", "project", "status", "reason", "reason_detail", "branch")
     of_phase = connectors.of_phases(tx, row, default_connector)
     return {
         **{name: getattr(row, name) for name in kept},
+        "next_step": next_step(row, known.current),
         "workflow": row.workflow_name,
         "connector": connectors.label(tx, row, default_connector),
         "replay": connectors.only_replayed(of_phase, row.target_phase),

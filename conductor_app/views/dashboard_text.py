@@ -46,11 +46,13 @@ def _execution(execution: Item) -> list[str]:
     reason = execution["reason_detail"] or execution["reason"]
     status = execution["status"] + (f": {text(reason)}" if reason else "")
     replay = f" (recorded turns{_where(execution)})" if execution["replayed"] else ""
+    step = [f"Next: {text(execution['next_step'])}"] if execution["next_step"] else []
     spent = [f"Budget: {budget_line(execution['budget'])}"] if execution["budget"] else []
     return listed(
         (
             f"Execution: {code(execution['id'])}, workflow {text(execution['workflow'])}",
             f"Status: {mark(execution['status'])} {status}",
+            *step,
             f"Connector: {text(execution['connector'])}{replay}",
             *spent,
             f"Running for: {duration(execution['seconds'])}",

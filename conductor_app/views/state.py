@@ -18,6 +18,17 @@ from conductor_app.views.units import iso, shown
 Item = dict[str, Any]
 # The file is for reading: what is older stays in the database.
 ERRORS = 100
+# Fields of the status that the document leaves out.
+KEPT = (
+    "executionId",
+    "project",
+    "workflow",
+    "connector",
+    "status",
+    "reason",
+    "reasonDetail",
+    "nextStep",
+)
 
 
 def state(tx: Transaction, execution_id: str, default_connector: str = connectors.REPLAY) -> Item:
@@ -27,7 +38,6 @@ def state(tx: Transaction, execution_id: str, default_connector: str = connector
     last = last_event(tx, row.id)
     known = figures(tx, row)
     now = status(tx, execution_id, default_connector)
-    kept = ("executionId", "project", "workflow", "connector", "status", "reason", "reasonDetail")
     return {
         "currentPhase": row.current_phase,
         "completedPhases": now["completedPhases"],
@@ -40,7 +50,7 @@ def state(tx: Transaction, execution_id: str, default_connector: str = connector
         "lastUpdated": now["lastUpdated"],
         "autoAdvanceEnabled": now["autoAdvanceEnabled"],
         "errors": [_error(each) for each in _errors(tx, row.id)],
-        **{name: now[name] for name in kept},
+        **{name: now[name] for name in KEPT},
         "overallProgress": now["overallProgress"],
         "lastEvent": last,
     }

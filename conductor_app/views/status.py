@@ -3,6 +3,7 @@
 from typing import Any
 
 from conductor_app.domain.states import ExecutionState, PhaseState, TaskState
+from conductor_app.engine.advancing import by_itself, next_step
 from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
 from conductor_app.store.database import Transaction
 from conductor_app.views import budgets, connectors
@@ -39,7 +40,8 @@ def status(
         "waitingTasks": known.count(*NOT_YET),
         "skippedTasks": known.count(TaskState.SKIPPED),
         "cancelledTasks": known.count(TaskState.CANCELLED),
-        "autoAdvanceEnabled": row.auto_advance,
+        "autoAdvanceEnabled": by_itself(row),
+        "nextStep": next_step(row, known.current),
         "startedAt": iso(row.started_at),
         "finishedAt": iso(row.finished_at),
         "budget": budgets.in_short(tx, row.id),

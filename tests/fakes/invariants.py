@@ -195,5 +195,6 @@ def no_dead_end(engine: Engine) -> None:
                     phases.c.current,
                 )
             )
-            asks = not row.auto_advance and phase is not None and phase.verdict == "passed"
+            asked = not row.auto_advance or row.driver == "guided"
+            asks = asked and phase is not None and phase.verdict == "passed"
             assert asks, f"{row.status} in phase {row.current_phase}, and nothing goes on"

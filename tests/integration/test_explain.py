@@ -54,8 +54,12 @@ def test_a_phase_that_has_not_begun(engine: Engine) -> None:
     )
 
 
-def test_a_phase_that_a_person_must_advance(engine: Engine) -> None:
-    id_ = engine.start(FLOW, auto_advance=False)
+@pytest.mark.parametrize(("driver", "auto_advance"), [("automatic", False), ("guided", True)])
+def test_a_phase_that_a_person_must_advance(
+    engine: Engine, driver: str, auto_advance: bool
+) -> None:
+    flow = FLOW.model_copy(update={"driver": driver})
+    id_ = engine.start(flow, auto_advance=auto_advance)
     engine.run()
     assert "Way out: `conductor advance`" in said(engine, id_, "1/d")
 

@@ -129,10 +129,12 @@ def test_processes_that_were_stopped(observer: Observer) -> None:
     assert "Conductor was stopped; `conductor up` starts it" in said
 
 
+@pytest.mark.parametrize(("driver", "auto_advance"), [("automatic", False), ("guided", True)])
 def test_a_person_who_decides_about_the_next_phase_is_told_how(
-    engine: Engine, tmp_path: Path
+    engine: Engine, tmp_path: Path, driver: str, auto_advance: bool
 ) -> None:
-    observer = Observer(engine, tmp_path, auto_advance=False)
+    flow = FLOW.model_copy(update={"driver": driver})
+    observer = Observer(engine, tmp_path, flow, auto_advance=auto_advance)
     engine.run()
     observer.look()
     (said,) = observer.look(31)

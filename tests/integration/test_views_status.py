@@ -134,10 +134,49 @@ def test_the_current_execution_is_the_newest_unfinished_of_the_project(engine: E
     assert engine.do(last_execution, project).id == newer
 
 
-def test_a_guided_execution_is_never_meant(engine: Engine) -> None:
+def test_a_guided_execution_is_meant_as_any_other(engine: Engine) -> None:
     id_ = engine.start(workflow(phase(task("a")), driver="guided"))
-    with pytest.raises(NotFound):
-        engine.do(current_execution, engine.execution(id_).project_id)
+    project = engine.execution(id_).project_id
+    assert engine.do(current_execution, project).id == id_
+    assert engine.do(last_execution, project).id == id_
+
+
+@pytest.mark.parametrize(
+    ("driver", "auto_advance"), [("guided", True), ("guided", False), ("automatic", False)]
+)
+def test_a_phase_that_has_passed_names_the_word_of_a_person_that_it_waits_for(
+    engine: Engine, driver: str, auto_advance: bool
+) -> None:
+    id_ = engine.start(
+        workflow(phase(task("a")), phase(task("b")), driver=driver), auto_advance=auto_advance
+    )
+    found = engine.do(status, id_)
+    assert (found["autoAdvanceEnabled"], found["nextStep"]) == (False, None)
+    engine.later(60)
+    engine.run()
+    found = engine.do(status, id_)
+    assert found["nextStep"] == "Phase 0 (Phase 0) has passed; `conductor advance` goes on."
+    assert found["overallProgress"] == 0.5
+    assert found["eta"] is None, "nobody knows when the person will say so"
+    engine.do(control.advance, id_)
+    assert engine.do(status, id_)["nextStep"] is None
+    assert engine.do(status, id_)["eta"] is not None
+    engine.run()
+    last = "Phase 1 (Phase 1) has passed; `conductor advance` completes the execution."
+    assert engine.do(status, id_)["nextStep"] == last
+    engine.do(control.advance, id_)
+    found = engine.do(status, id_)
+    assert (found["status"], found["nextStep"]) == ("completed", None)
+
+
+def test_one_that_moves_on_by_itself_or_is_paused_waits_for_no_such_word(engine: Engine) -> None:
+    moving = engine.start(TWO_PHASES)
+    engine.run()
+    assert engine.do(status, moving)["nextStep"] is None
+    paused = engine.start(workflow(phase(task("a")), driver="guided"))
+    engine.run()
+    engine.do(control.pause, paused)
+    assert engine.do(status, paused)["nextStep"] is None
 
 
 def test_of_several_projects_one_must_be_named(engine: Engine) -> None:

@@ -60,6 +60,7 @@ STATUS: dict[str, Any] = {
     "status": "running",
     "reason": None,
     "reasonDetail": None,
+    "nextStep": None,
     "overallProgress": 0.675,
     "targetPhase": 5,
     "eta": "2025-09-30T14:00:00.000Z",
@@ -83,6 +84,13 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_status_looks_as_in_document_000() -> None:
     lines = "\n".join(status_lines(STATUS))
     assert lines.startswith(EXAMPLE)
+
+
+def test_status_says_what_a_person_does_next() -> None:
+    step = "Phase 3 (Real-time Collaboration) has passed; `conductor advance` goes on."
+    lines = [*status_lines({**STATUS, "nextStep": step, "eta": None})]
+    assert f"Next: {step}" in lines
+    assert not any("Next" in line for line in status_lines(STATUS))
 
 
 def test_status_says_what_the_document_leaves_out() -> None:
