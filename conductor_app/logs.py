@@ -21,6 +21,9 @@ SENTENCES = {
     "heartbeat_failed": "A heartbeat could not be written: {error}",
     "job_claimed": "{kind} {name} claimed, claim {number}",
     "job_refused": "The report of job {job} came too late and was refused",
+    "slot_stuck": "{name} is reported as TIMEOUT and keeps a slot of this worker until its agent "
+    "ends",
+    "slot_free": "{name} has ended after all; its slot is free again, its result came too late",
     "message_refused": "A message that is no task was refused: {error}",
     "job_failed": "{kind} {name} failed: {error}",
     "no_review": "{name} has no review yet ({kind}): {error}",

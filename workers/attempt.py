@@ -17,6 +17,7 @@ from conductor_app.domain.outcome import (
     Failed,
     Judgement,
     Outcome,
+    Report,
     Succeeded,
     Suspended,
     Usage,
@@ -57,8 +58,10 @@ from workers.verdict import Judging, NotPassed
 from workers.workshop import Workshop
 from workers.workspace import Repository, Worktree
 
-# How long after its deadline an agent may still come to its end, in seconds.
-GRACE = 30.0
+# How long after its deadline an agent may still come to its end, in seconds: what a connector
+# drives stops by itself, and then has its transcript and its bill to close. One in Python gets a
+# tenth of its time, not less than the least and not more than that.
+GRACE, LEAST_GRACE = 30.0, 2.0
 
 
 class AttemptLog:
@@ -130,6 +133,8 @@ def run(workshop: Workshop, claim: Claim, held: Held) -> Outcome | None:
     spec = spec.model_copy(update={"checks": checks, "title": title})
     attempt = _Attempt(workshop, claim, held, spec, artifacts, _connector_of(workshop, claim))
     outcome = _ended(attempt)
+    if held.overran:
+        outcome = None
     level = str(workshop.sandbox.level) if attempt.context is not None else None
     if isinstance(outcome, Succeeded | Failed | Suspended):
         outcome = replace(
@@ -305,6 +310,8 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         earlier = start.earlier
         if earlier is not None and earlier.changed:
             earlier = replace(earlier, remark=INTERRUPTED)
+        # First: what it takes is not the agent's time.
+        environment = _environment(attempt, worktree, log)
         attempt.context = AgentContext(
             worktree=worktree.path if worktree else None,
             sandbox=workshop.sandbox,
@@ -313,7 +320,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
             cancelled=lambda: attempt.held.stopped() or attempt.held.out_of_time,
             deadline=time.monotonic() + spec.timeout,
             artifacts=attempt.artifacts,
-            environment=_environment(attempt, worktree, log),
+            environment=environment,
             hosts=network.allowed(agent_spec),
             meter=Meter(workshop.patience, workshop.prices, claim),
             desk=TaskDesk(workshop.patience, claim),
@@ -321,7 +328,8 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
             header=start.header(connector.name if connector else FUNCTION),
             mcp=offers_of(workshop.patience, claim),
         )
-        attempt.held.until = attempt.context.deadline + GRACE
+        attempt.held.overrun = lambda: _overrun(attempt)
+        attempt.held.until = attempt.context.deadline + _grace(attempt)
         if claim.working_left is not None:
             attempt.held.may_work(claim.working_left)
         agent = workshop.agents.resolve(agent_spec)
@@ -335,6 +343,29 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result
+
+
+def _grace(attempt: _Attempt) -> float:
+    if attempt.connector != FUNCTION:
+        return GRACE
+    return min(GRACE, max(LEAST_GRACE, attempt.spec.timeout / 10))
+
+
+def _overrun(attempt: _Attempt) -> Report:
+    """How it is reported while its agent works on; its own report is refused when that ends.
+
+    What it has used is counted then, and so is missing of one that never ends.
+    """
+    claim = attempt.claim
+    message = (
+        f"The agent was not done after {attempt.spec.timeout:g} s, the task's timeout, and does "
+        "not stop. Give the task more time, or let the agent look at `context.deadline`."
+    )
+    with AttemptLog(attempt.artifacts / "log.txt") as log:
+        log.write(f"stopped: {message}")
+    logs.warning("slot_stuck", name=claim.task_key)
+    outcome = Failed(FailureKind.TIMEOUT, message, connector=attempt.connector)
+    return Report(claim.job_id, claim.fence, outcome, claim.attempt_id)
 
 
 def _open_connector(attempt: _Attempt, agent: AgentSpec) -> Connector | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from conductor_app import logs
+from conductor_app.domain.outcome import Report
 from workers.writer import Writer
 
 
@@ -19,9 +20,13 @@ class Held:
     fence: int
     lost: bool = False
     draining: bool = False
-    # A time of `time.monotonic()` after which its lease is not renewed: an agent in Python that
-    # ignores its deadline can't be killed, but it can lose its job.
+    # A time of `time.monotonic()` after which the job is over: an agent in Python that ignores its
+    # deadline can't be killed, but it can lose its job.
     until: float = math.inf
+    # Whether it came to that; what its thread brings later counts for nothing.
+    overran: bool = False
+    # How it is reported then, while the agent still works; None once it was.
+    overrun: Callable[[], Report] | None = None
 
     # Likewise, when the working time of its execution is used up.
     working_until: float = math.inf
@@ -88,7 +93,9 @@ class HeldJobs:
     def _renew(self) -> None:
         mine = self._all()
         for held in mine:
-            held.lost = held.lost or time.monotonic() > held.until
+            if not held.lost and time.monotonic() > held.until:
+                held.lost = held.overran = True
+        late = [held for held in mine if held.overran]
         mine = [held for held in mine if not held.lost]
         pulse = self._writer.renew([held.job_id for held in mine], self._queues())
         for held in mine:
@@ -96,3 +103,12 @@ class HeldJobs:
                 held.lost = True
             if (left := pulse.working_left.get(held.job_id)) is not None:
                 held.may_work(left)
+        for held in late:
+            self._give_up(held)
+
+    def _give_up(self, held: Held) -> None:
+        """Report an overrun, once; should that fail, the next beat tries again."""
+        if held.overrun is None:
+            return
+        self._writer.report(held.overrun())
+        held.overrun = None

@@ -126,6 +126,9 @@ class WorkerProcess:
             outcome: Outcome | None = attempt.run(self.workshop, claimed, held)
         else:
             outcome = system_jobs.run(self.workshop, claimed, held)
+        if held.overran:
+            logs.info("slot_free", name=claimed.task_key)
+            return None
         if held.lost:
             logs.warning("job_refused", job=claimed.job_id)
             return None

@@ -17,7 +17,7 @@ from conductor_app.settings import Settings
 from conductor_app.store import migrations
 from conductor_app.store.tables import attempts, executions, tasks
 from conductor_app.workflows import loader
-from workers import process
+from workers import attempt, process
 from workers.process import WorkerProcess
 
 HEAD = """
@@ -48,9 +48,8 @@ class Stage:
 
     def begin(self, template: str, **wanted: Any) -> str:
         loaded = loader.parse(HEAD + template, "small.yml")
-        order = start.Wanted(
-            loaded.workflow, loaded.version, "small.yml", loaded.text, inputs={}, **wanted
-        )
+        wanted = {"inputs": {}, **wanted}
+        order = start.Wanted(loaded.workflow, loaded.version, "small.yml", loaded.text, **wanted)
         with self.conductor.transaction() as tx:
             project = projects.find_or_create(tx, str(self.repository))
             return start.start(tx, project.id, order)
@@ -237,6 +236,47 @@ def test_quick_links_of_a_chain_are_done_in_one_delivery(
     assert deliveries == 3 / at_once
     with one.conductor.read() as tx:
         assert {row.status for row in tx.all(select(tasks.c.status))} == {"completed"}
+
+
+def test_an_agent_that_overruns_is_timed_out_while_it_still_works(
+    stage: Callable[..., Stage],
+    wait_until: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(attempt, "LEAST_GRACE", 0.1)
+    caplog.set_level("INFO", "conductor")
+    at = stage(heartbeat_seconds=0.05)
+    one = at.begin(
+        """
+  deaf: {title: Is deaf, function: "tests.faults.agents:HearsNothing"}
+inputs: {control: {type: string, required: true}}
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: deaf, title: Deaf, agent: deaf, needs: [], timeout: 1, retry: {max: 0}}]
+""",
+        inputs={"control": str(tmp_path)},
+    )
+    with ThreadPoolExecutor(1) as worker:
+        working = worker.submit(at.work)
+        wait_until(lambda: at.attempts(one) and at.attempts(one)["0/deaf"].status == "failed")
+        assert not working.done()
+        (tmp_path / "go").touch()
+        working.result()
+    found = at.attempts(one)["0/deaf"]
+    assert (found.status, found.error_kind, found.number) == ("failed", "TIMEOUT", 1)
+    assert "not done after 1 s, the task's timeout" in found.error_message
+    with at.conductor.read() as tx:
+        row = tx.first(select(tasks).where(tasks.c.execution_id == one))
+    assert row is not None and (row.status, row.failures) == ("failed", 1)
+    log = at.conductor.settings.places.artifacts / one / found.id / "log.txt"
+    assert "not done after 1 s" in log.read_text()
+    told = caplog.text
+    assert "keeps a slot of this worker until its agent ends" in told
+    assert "0/deaf has ended after all" in told
+    assert "refused" not in told
 
 
 def test_a_cancelled_attempt_keeps_its_log_and_what_it_used(
