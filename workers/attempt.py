@@ -35,7 +35,7 @@ from conductor_app.engine.claim import Claim
 from conductor_app.engine.generations import before
 from conductor_app.errors import ConductorError
 from conductor_app.recordings import root_of
-from workers import briefing, crash, disk, telemetry
+from workers import briefing, crash, disk, telemetry, traces
 from workers.agents import network
 from workers.agents.base import AgentContext, AgentResult, Connector
 from workers.bench import operator_variables
@@ -199,8 +199,17 @@ def _ended(attempt: _Attempt) -> Outcome | None:
         logs.error("job_failed", kind="attempt", name=attempt.claim.task_key, error=problem)
         if disk.is_full(problem):
             return disk.interrupted(problem, str(problem))
-        message = f"The agent raised {type(problem).__name__}: {problem}"
-        return Failed(FailureKind.AGENT_ERROR, message)
+        return _raised(attempt, problem)
+
+
+def _raised(attempt: _Attempt, problem: Exception) -> Failed:
+    """What its author looks for: where it raised what, in the attempt's log and in errors.log."""
+    where = traces.told(problem)
+    # It may have come before there was a log.
+    with suppress(OSError), AttemptLog(attempt.artifacts / "log.txt") as log:
+        log.write(where)
+    message = f"The agent raised {traces.summary(problem)}"
+    return Failed(FailureKind.AGENT_ERROR, message, where)
 
 
 def _out_of_time(attempt: _Attempt) -> Failed:

@@ -159,6 +159,17 @@ class KillsItsWorker(BaseAgent):
         raise AssertionError("unreachable")
 
 
+class Raises(BaseAgent):
+    """Meets what its author did not think of."""
+
+    def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
+        self._look_at("sk-ant-api03-0123456789abcdefghij")
+        return AgentResult("impossible")
+
+    def _look_at(self, key: str) -> None:
+        raise ValueError(f"boom {key}")
+
+
 class FillsTheDisk(BaseAgent):
     """Writes where there is no room left."""
 

@@ -16,6 +16,7 @@ from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import migrations
 from conductor_app.store.tables import attempts, executions, tasks
+from conductor_app.views import errors_log
 from conductor_app.workflows import loader
 from workers import attempt, process
 from workers.process import WorkerProcess
@@ -201,6 +202,33 @@ phases:
         row = tx.first(select(executions).where(executions.c.id == one))
     assert row is not None and (row.status, row.reason) == ("paused", "blocked")
     assert "The disk is full" in row.reason_detail and "Way out" in row.reason_detail
+
+
+def test_where_an_agent_raised_is_shown_to_people(stage: Callable[..., Stage]) -> None:
+    at = stage()
+    one = at.run(
+        """
+  raiser: {title: Raises, function: "tests.faults.agents:Raises"}
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: raise, title: Raise, agent: raiser, needs: [], retry: {max: 0}}]
+"""
+    )
+    attempt = at.attempts(one)["0/raise"]
+    assert attempt.error_message == "The agent raised ValueError: boom [masked]"
+    with at.conductor.read() as tx:
+        head, *below = errors_log.text(tx, one).splitlines()
+    assert head.endswith("Phase 0 - agent-raiser: The agent raised ValueError: boom [masked]")
+    log = at.conductor.settings.places.artifacts / one / attempt.id / "log.txt"
+    for told in (below, log.read_text().splitlines()):
+        lines = [line.strip() for line in told]
+        assert lines[0] == "Traceback (most recent call last):"
+        assert [line.split(", in ")[1] for line in lines if line.startswith("File ")] == [
+            "perform_task",
+            "_look_at",
+        ]
+        assert lines[-1] == "ValueError: boom [masked]"
 
 
 CHAIN = """
