@@ -15,6 +15,7 @@ from conductor_app import logs, masking
 from conductor_app.catalog import FUNCTION
 from conductor_app.domain.outcome import (
     Failed,
+    Interrupted,
     Judgement,
     Outcome,
     Report,
@@ -54,7 +55,7 @@ from workers.resumption import INTERRUPTED, Start, goes_on
 from workers.retelling import Work, retell
 from workers.sandbox import SandboxUnavailable
 from workers.suspension import Suspend
-from workers.verdict import Judging, NotPassed
+from workers.verdict import Judging, MeansMissing, NotPassed
 from workers.workshop import Workshop
 from workers.workspace import Repository, Worktree
 
@@ -103,7 +104,7 @@ class _Attempt:
     kept: str | None = None
 
     def judge(self, how: Callable[[Judging], tuple[Judgement, ...]]) -> None:
-        """Let the task's checks judge. Raises NotPassed, JudgingCancelled."""
+        """Let the task's checks judge. Raises NotPassed, MeansMissing, JudgingCancelled."""
         judging = Judging(self.workshop, self.claim, self.held, self.spec, self.artifacts)
         try:
             self.judgements = how(judging)
@@ -189,6 +190,9 @@ def _ended(attempt: _Attempt) -> Outcome | None:
         return Failed(failure.kind, failure.message, failure.detail, failure.retryable)
     except JudgingCancelled:
         return None
+    except MeansMissing as problem:
+        # No agent can mend that: a person does, and then goes on with the work that is there.
+        return Interrupted(problem.message, critical=True)
     except SandboxUnavailable as problem:
         return Failed(FailureKind.SANDBOX_UNAVAILABLE, problem.message, retryable=False)
     except ConductorError as problem:

@@ -8,6 +8,7 @@ from conductor_app.domain.outcome import Judgement
 from conductor_app.domain.states import Verdict
 from conductor_app.domain.workflow import FileCheck, TaskSpec
 from conductor_app.engine.claim import Claim
+from conductor_app.errors import ConductorError
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import CheckResult, judge
 from workers.failures import AttemptFailed, FailureKind
@@ -30,7 +31,7 @@ class Judging:
     artifacts: Path
 
     def commit(self, repository: Repository, commit: str) -> tuple[Judgement, ...]:
-        """The verdicts on a commit's files. Raises NotPassed, JudgingCancelled."""
+        """The verdicts on a commit's files. Raises NotPassed, MeansMissing, JudgingCancelled."""
         if not self.spec.checks and not self.spec.produces:
             return ()
         with open_bench(
@@ -72,6 +73,8 @@ class Judging:
         bad = [each for each in results if each.verdict == Verdict.FAILED]
         if not bad:
             return verdicts
+        if any(each.absent for each in bad):
+            raise MeansMissing(bad)
         missing = len(produced) > 0 and results.index(bad[0]) < len(produced)
         kind = FailureKind.OUTPUT_MISSING if missing else FailureKind.CHECK_FAILED
         message = "; ".join(f"{each.name}: {each.message}" for each in bad)
@@ -88,6 +91,18 @@ class NotPassed(AttemptFailed):
         self.judgements = judgements
 
 
+class MeansMissing(ConductorError):
+    """The attempt's work can't be judged here: something that its checks need is not there."""
+
+    code = "means_missing"
+
+    def __init__(self, bad: Sequence[CheckResult]) -> None:
+        """Of the checks that failed; what else is wrong is found when these can be judged."""
+        absent = [each for each in bad if each.absent]
+        told = "; ".join(f"{each.name}: {each.message}" for each in absent)
+        super().__init__(f"The task's work is there and can't be judged. {told}")
+
+
 def judgement(result: CheckResult, role: str, subject: str) -> Judgement:
     return Judgement(
         role,
@@ -98,6 +113,7 @@ def judgement(result: CheckResult, role: str, subject: str) -> Judgement:
         result.message,
         result.evidence,
         result.task,
+        result.absent,
     )
 
 

@@ -31,6 +31,8 @@ class Judgement:
     evidence: dict[str, Any]
     # The task to open again when this check fails, where the template names one.
     reopens: str | None = None
+    # Whether its means are not there: no agent can mend that.
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,13 @@ from conductor_app.domain.outcome import Judged, Judgement
 from conductor_app.domain.states import JobState, MilestoneState, PhaseState, TaskState, Verdict
 from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine import generations
-from conductor_app.engine.settle import being_mended, block_unproven, settle
+from conductor_app.engine.settle import being_mended, block, block_unproven, settle
 from conductor_app.store import jobs, phases, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
+
+# The kind of error that is nobody's failure: a check could not be made.
+MEANS_ABSENT = "MEANS_ABSENT"
 
 
 def judged(tx: Transaction, execution: Execution, job: Row[Any], outcome: Judged) -> list[str]:
@@ -43,6 +46,10 @@ def _milestone(
         )
         return
     _tell(tx, execution, row.phase, bad, f"Milestone {row.name}")
+    if _absent(bad):
+        phases.move_milestone(tx, row, MilestoneState.FAILED)
+        _block_unjudged(tx, execution, f"Milestone {row.name}", bad)
+        return
     if being_mended(tx, execution, (each.reopens for each in bad)):
         # Another milestone's checks have opened it again: judged once more when that is done.
         phases.move_milestone(tx, row, MilestoneState.PENDING)
@@ -65,6 +72,10 @@ def _phase(tx: Transaction, execution: Execution, phase_id: str, bad: Sequence[J
         phases.change(tx, row.id, verdict="passed")
         return
     _tell(tx, execution, row.number, bad, f"Phase {row.number}")
+    if _absent(bad):
+        phases.move(tx, row, PhaseState.IN_PROGRESS, verdict="failed")
+        _block_unjudged(tx, execution, f"Phase {row.number}", bad)
+        return
     task = _to_reopen(tx, execution, row.number, bad, None)
     if task is None or row.rounds >= _rounds_allowed(tx, execution, task):
         phases.move(tx, row, PhaseState.IN_PROGRESS, verdict="failed")
@@ -72,6 +83,23 @@ def _phase(tx: Transaction, execution: Execution, phase_id: str, bad: Sequence[J
         return
     phases.move(tx, row, PhaseState.IN_PROGRESS, rounds=row.rounds + 1)
     generations.renew(tx, execution, task, _notes(task, bad))
+
+
+def _absent(bad: Sequence[Judgement]) -> list[Judgement]:
+    """Those whose means are not there: doing a task again can't bring them."""
+    return [each for each in bad if each.absent]
+
+
+def _block_unjudged(
+    tx: Transaction, execution: Execution, what: str, bad: Sequence[Judgement]
+) -> None:
+    block(
+        tx,
+        execution,
+        f"{what} can't be judged{_named(_absent(bad))}. Way out: provide what is missing where the "
+        "workers run, then `conductor start` validates again; a check that is `optional` in the "
+        "template is skipped in later runs.",
+    )
 
 
 def _rounds_allowed(tx: Transaction, execution: Execution, task: Row[Any]) -> int:
@@ -108,7 +136,7 @@ def _tell(
             execution.id,
             phase,
             "medium",
-            "CHECK_FAILED",
+            MEANS_ABSENT if each.absent else "CHECK_FAILED",
             f"{what}: {each.name}: {each.message}",
             detail=str(each.evidence.get("log", "")),
         )

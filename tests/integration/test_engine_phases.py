@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 
 from conductor_app.domain.outcome import (
     Checkpointed,
@@ -15,6 +16,7 @@ from conductor_app.domain.outcome import (
 from conductor_app.engine import control, task_control
 from conductor_app.errors import Refused
 from conductor_app.queue import SYSTEM_QUEUE
+from conductor_app.store.tables import errors
 from tests.fakes import invariants
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
 from tests.fakes.worker import DIES
@@ -33,6 +35,17 @@ def bad(reopens: str | None = None) -> Judged:
     evidence = {"log": "the log of the check"}
     return Judged(
         (Judgement("milestone", "m", "works", "command", "failed", "no", evidence, reopens),), "tip"
+    )
+
+
+def unjudged(reopens: str | None = None) -> Judged:
+    """A check whose means are not there, beside one that has failed."""
+    return Judged(
+        (
+            Judgement("m", "m", "runs", "command", "failed", "install it", {}, reopens, True),
+            Judgement("m", "m", "works", "command", "failed", "no", {}, reopens),
+        ),
+        "tip",
     )
 
 
@@ -80,6 +93,20 @@ class TestMilestones:
         row = engine.task(one, "0/a")
         assert (row.generation, row.notes[0]["kind"]) == (2, "CHECK_FAILED")
         assert "the log of the check" in row.notes[0]["detail"]
+        assert engine.status(one) == "completed"
+
+    @pytest.mark.parametrize("reopens", [None, "a"])
+    def test_absent_means_are_no_agents_to_mend(self, engine: Engine, reopens: str | None) -> None:
+        one = engine.start(workflow(with_milestone(task("a", milestone="m"))))
+        worker = engine.run(outcomes={"0/m": [unjudged(reopens)]})
+        assert worker.done == ["0/a", "0/m"]
+        row = engine.execution(one)
+        assert (row.status, row.reason) == ("paused", "blocked")
+        assert "Milestone m can't be judged (runs: install it)" in row.reason_detail
+        assert "`conductor start` validates again" in row.reason_detail
+        assert engine.task(one, "0/a").generation == 1
+        engine.resume(one)
+        assert engine.run().done == ["0/m"]
         assert engine.status(one) == "completed"
 
     def test_what_fails_opens_the_task_that_it_names(self, engine: Engine) -> None:
@@ -255,6 +282,19 @@ class TestPhases:
         assert engine.phase(one, 0).verdict == "failed"
         engine.resume(one)
         engine.run()
+        assert engine.status(one) == "completed"
+
+    def test_absent_means_are_no_agents_to_mend(self, engine: Engine) -> None:
+        one = self.checked(engine)
+        worker = engine.run(outcomes={"phase/0": [unjudged()]})
+        assert worker.done == ["0/a", "phase/0"]
+        row = engine.execution(one)
+        assert (row.status, row.reason) == ("paused", "blocked")
+        assert "Phase 0 can't be judged (runs: install it)" in row.reason_detail
+        kinds = [each.kind for each in engine.rows(select(errors.c.kind))]
+        assert sorted(kinds) == ["CHECK_FAILED", "MEANS_ABSENT"]
+        engine.resume(one)
+        assert engine.run().done == ["phase/0", "1/b"]
         assert engine.status(one) == "completed"
 
     def test_a_task_of_an_earlier_phase_is_done_again_before_the_next_verdict(

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, select
 
+from beat import tick
 from conductor_app import bootstrap
 from conductor_app.cli.demo_repository import create_demo_repository
-from conductor_app.engine import projects, start, task_control
+from conductor_app.engine import control, projects, start, task_control
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import migrations
@@ -20,6 +21,7 @@ from conductor_app.views import errors_log
 from conductor_app.workflows import loader
 from workers import attempt, process
 from workers.process import WorkerProcess
+from workers.sandbox import surroundings
 
 HEAD = """
 name: small
@@ -184,6 +186,49 @@ phases:
         "replay",
         "RECORDING_MISSING",
     )
+
+
+def test_absent_means_of_a_tasks_check_cost_no_second_turn(
+    stage: Callable[..., Stage],
+    wait_until: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record(tmp_path, "0/talk", {"write_file": {"path": "said.txt", "content": "hello"}})
+    at = stage(recordings=tmp_path)
+    one = at.run(
+        """
+phases:
+  - number: 0
+    name: Only
+    tasks:
+      - {key: talk, title: Talk, agent: talker, needs: [],
+         checks: [{kind: file, name: It is said, path: said.txt, requires: [acme-judge]}]}
+"""
+    )
+    first = at.attempts(one)["0/talk"]
+    assert (first.status, first.turns) == ("released", 2)
+    with at.conductor.read() as tx:
+        row = tx.first(select(executions).where(executions.c.id == one))
+        task = tx.first(select(tasks).where(tasks.c.execution_id == one))
+    assert row is not None and (row.status, row.reason) == ("paused", "blocked")
+    assert "It is said: acme-judge is not installed on this worker" in row.reason_detail
+    assert "`conductor start`" in row.reason_detail
+    assert task is not None and (task.status, task.failures) == ("queued", 0)
+
+    program = tmp_path / "bin" / "acme-judge"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(
+        surroundings, "SYSTEM_PATH", (str(program.parent), *surroundings.SYSTEM_PATH)
+    )
+    with at.conductor.transaction() as tx:
+        control.resume(tx, one)
+    wait_until(lambda: tick.due(at.conductor) or at.queue.hints, what="the next attempt")
+    at.work()
+    second = at.attempts(one)["0/talk"]
+    assert (second.number, second.status, second.turns) == (2, "succeeded", 0)
 
 
 def test_a_full_disk_pauses_the_run_and_blames_no_agent(stage: Callable[..., Stage]) -> None:

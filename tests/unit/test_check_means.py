@@ -33,6 +33,7 @@ def test_an_absent_program_is_named(bench: Bench) -> None:
     fields = {"path": "a.txt", "requires": ["no-such-program"]}
     failed = run(bench, "file", **fields)
     assert failed.verdict is Verdict.FAILED
+    assert failed.absent
     assert "install no-such-program" in failed.evidence["reason"]
     skipped = run(bench, "file", optional=True, **fields)
     assert (skipped.verdict, skipped.message) == (Verdict.SKIPPED, failed.message)
@@ -40,7 +41,7 @@ def test_an_absent_program_is_named(bench: Bench) -> None:
 
 def test_optional_forgives_nothing_when_the_means_are_there(bench: Bench) -> None:
     result = run(bench, "file", path="b.txt", optional=True, requires=["sh"])
-    assert result.verdict is Verdict.FAILED
+    assert (result.verdict, result.absent) == (Verdict.FAILED, False)
 
 
 def test_a_docker_client_without_a_daemon_is_no_docker(tmp_path: Path) -> None:

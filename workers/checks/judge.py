@@ -90,6 +90,7 @@ def _result(
         },
         seconds=seconds,
         task=check.task,
+        absent=outcome.absent,
     )
 
 
@@ -100,7 +101,8 @@ def _verdict(check: Check, bench: Bench) -> tuple[Verdict, Outcome]:
         outcome = KINDS[check.kind](check, bench)
     except MeansAbsent as absent:
         verdict = Verdict.SKIPPED if check.optional else Verdict.FAILED
-        return verdict, Outcome(False, absent.message, {"reason": absent.message})
+        reason = {"reason": absent.message}
+        return verdict, Outcome(False, absent.message, reason, absent=True)
     except FAILURES as failure:
         return Verdict.FAILED, Outcome(False, failure.message, {"reason": failure.message})
     return Verdict.PASSED if outcome.passed else Verdict.FAILED, outcome

@@ -13,6 +13,8 @@ class Outcome:
     passed: bool
     message: str
     evidence: dict[str, Any] = field(default_factory=dict)
+    # Whether it could not be found out here: something that the check needs is not there.
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,5 @@ class CheckResult:
     seconds: float
     # Key of the task that a failure reopens, when the check names one.
     task: str | None = None
+    # Whether its means are absent, so that it says nothing about the commit.
+    absent: bool = False
