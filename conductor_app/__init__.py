@@ -30,15 +30,18 @@ def init_app(app: Flask, conductor: Conductor) -> None:
 def initialize_orchestrator(app: Flask, settings: Settings | None = None) -> Conductor | None:
     """Do so with the environment's settings; None, and nothing, when ENABLE_ORCHESTRATOR is false.
 
-    The caller closes the Conductor that it gets.
+    A data directory that nothing has run on yet is made ready. The caller closes the Conductor that
+    it gets.
     """
     from conductor_app.bootstrap import connect
     from conductor_app.settings import Settings
     from conductor_app.settings_review import usable
+    from conductor_app.stack.fresh import make_ready
 
     chosen = settings or Settings.load()
     if not chosen.enable_orchestrator:
         return None
     conductor = connect(usable(chosen))
+    make_ready(chosen)
     init_app(app, conductor)
     return conductor

@@ -1,15 +1,18 @@
 """`python -m workers agent|system|isolated`: a Celery worker on threads, with its role's queues."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
+from sqlalchemy.exc import DBAPIError
 
 from conductor_app import bootstrap, logs, telemetry
 from conductor_app.engine import queues
 from conductor_app.ids import new_id
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, CeleryQueue
 from conductor_app.settings import Settings
+from conductor_app.store import schema
 from workers import current
 from workers.process import WorkerProcess
 from workers.publisher import Publisher
@@ -28,9 +31,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logs.set_up("worker", settings.log_format, settings.log_level)
     broker = CeleryQueue(bootstrap.celery_app(settings))
     conductor = bootstrap.connect(settings, Publisher(broker))
+    require_schema(conductor)
     names = chosen.queues.split(",") if chosen.queues else _queues(conductor, chosen.role)
     slots = chosen.slots or _slots(settings, chosen.role)
     _serve(conductor, chosen.role, names, slots)
+
+
+def require_schema(conductor: bootstrap.Conductor) -> None:
+    """End with a sentence where the database has no schema to work with.
+
+    One that is newer is none: workers of the version before go on while it is brought up to date.
+    """
+    try:
+        with conductor.read() as tx:
+            problem = schema.problem(schema.revision(tx))
+    except DBAPIError:
+        return  # It is away; work waits until it answers.
+    if problem is not None and not isinstance(problem, schema.NewerSchema):
+        sys.exit(problem.message)
 
 
 def _queues(conductor: bootstrap.Conductor, role: str) -> list[str]:

@@ -9,9 +9,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from conductor_app import masking
+from conductor_app.api.access import conductor
 from conductor_app.api.requests import LARGEST_BODY
 from conductor_app.errors import ConductorError, InvalidInput, NotFound, Refused
-from conductor_app.store import database
+from conductor_app.store import database, schema
 
 DATABASE_AWAY = (
     "The database does not answer. Whether the last request took effect is not known: send it "
@@ -97,6 +98,9 @@ def _database_failure(error: DBAPIError) -> Response:
     if database.is_full(error):
         current_app.logger.error("The disk of the database is full")
         return _failure(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", DISK_FULL)
+    if problem := schema.reason_of(error, conductor().database):
+        current_app.logger.error("%s", problem.message)
+        return _refused(problem)
     if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
         current_app.logger.error("The database does not answer: %s", type(error.orig).__name__)
         return _failure(HTTPStatus.SERVICE_UNAVAILABLE, "unreachable", DATABASE_AWAY)

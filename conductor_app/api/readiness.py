@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from conductor_app.bootstrap import Conductor
 from conductor_app.queue import MemoryQueue
-from conductor_app.store import jobs
+from conductor_app.store import jobs, schema
 
 BROKER_SECONDS = 2
 # Without a worker work waits, but nothing is refused or lost.
@@ -56,13 +55,16 @@ def _timed(name: str, probe: Callable[[], str]) -> Dependency:
 def _database(conductor: Conductor) -> str:
     try:
         with conductor.read() as tx:
-            revision = tx.value(text("SELECT version_num FROM alembic_version"))
+            revision = schema.revision(tx)
     except SQLAlchemyError as error:
         raise Down(
-            f"It does not answer, or has no schema yet ({type(error).__name__}); "
-            "`conductor doctor` says more."
+            f"It does not answer ({type(error).__name__}); `conductor doctor` says more."
         ) from error
-    return f"schema {revision}"
+    problem = schema.problem(revision)
+    # While a schema is upgraded the older processes work on with the newer one.
+    if problem is None or isinstance(problem, schema.NewerSchema):
+        return f"schema {revision}"
+    raise Down(problem.message)
 
 
 def _broker(conductor: Conductor) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -14,8 +15,9 @@ from conductor_app.api import authentication
 from conductor_app.api.headers import SAFE
 from conductor_app.api.requests import REQUEST_ID_HEADER
 from conductor_app.bootstrap import Conductor
-from conductor_app.errors import ConductorError, InvalidInput
+from conductor_app.errors import ConductorError, InvalidInput, Unreachable
 from conductor_app.ids import new_id
+from conductor_app.store import schema
 from conductor_app.views import current, lists
 
 POLL_SECONDS = 0.5
@@ -35,6 +37,9 @@ def serve_events(conductor: Conductor) -> Callable[[Request], Awaitable[Response
             await run_in_threadpool(_check, conductor, execution_id)
         except ConductorError as error:
             return _failure(error)
+        except DBAPIError as error:
+            problem = schema.reason_of(error, conductor.database)
+            return _failure(problem or Unreachable("The database does not answer. Try again."))
         follow = _follow(conductor, f"execution:{execution_id}", after)
         return StreamingResponse(follow, media_type="text/event-stream", headers=SAFE)
 

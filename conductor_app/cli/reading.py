@@ -5,15 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conductor_app.errors import Refused, Unreachable
+from conductor_app.errors import Unreachable
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir
 
 if TYPE_CHECKING:
     from conductor_app.store.database import Database, Transaction
-
-# What SQLite and PostgreSQL say of a table or column that this version knows and they do not.
-OTHER_SCHEMA = ("no such table", "no such column", "does not exist")
 
 
 class NothingHere(Unreachable):
@@ -22,21 +19,16 @@ class NothingHere(Unreachable):
     code = "nothing_here"
 
 
-class OlderSchema(Refused):
-    """The database has not been brought to this version's schema."""
-
-    code = "older_schema"
-
-
 @contextmanager
 def open_database(settings: Settings) -> Iterator["Database"]:
     """The database of the settings, for reading only.
 
-    Raises NothingHere, OlderSchema, DataDirectoryProblem.
+    Raises NothingHere, SchemaProblem, DataDirectoryProblem.
     """
     from sqlalchemy.exc import OperationalError, ProgrammingError
 
     from conductor_app.queue import MemoryQueue
+    from conductor_app.store import schema
     from conductor_app.store.database import Database
 
     datadir.check_version(settings.home)
@@ -44,14 +36,17 @@ def open_database(settings: Settings) -> Iterator["Database"]:
     # What only reads signs no event and sends no message.
     database = Database(settings.database_url, b"", MemoryQueue(), pool_size=1)
     try:
+        with database.read() as tx:
+            found = schema.problem(schema.revision(tx))
+        # What is older may still say what is asked of it.
+        if isinstance(found, (schema.NoSchema, schema.NewerSchema)):
+            raise found
         yield database
     except (OperationalError, ProgrammingError) as error:
-        if not any(words in str(error.orig) for words in OTHER_SCHEMA):
+        problem = schema.reason_of(error, database)
+        if problem is None:
             raise
-        raise OlderSchema(
-            "The database has an older schema than this version of Conductor. Bring it up to "
-            "date with `conductor db upgrade`; `conductor up` and `conductor run` do it too."
-        ) from error
+        raise problem from error
     finally:
         database.close()
 

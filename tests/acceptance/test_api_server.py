@@ -3,12 +3,13 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,15 @@ def test_streams_that_are_refused(
     )
     assert told.status_code == status
     assert told.json()["error"]["request_id"] == told.headers["X-Request-Id"]
+
+
+def test_a_stream_of_a_database_without_schema_is_told_so(server: Server) -> None:
+    with closing(sqlite3.connect(server.settings.home / "conductor.db")) as database:
+        database.execute("DROP TABLE executions")
+        database.execute("DROP TABLE alembic_version")
+        database.commit()
+    told = server.get("/events?execution=any")
+    assert (told.status_code, told.json()["error"]["code"]) == (503, "no_schema")
 
 
 def test_readers_that_go_away_leave_no_traceback_and_sigterm_ends_it_all(

@@ -137,11 +137,32 @@ def test_a_database_without_schema_is_a_clear_failure(api: Caller) -> None:
     with api.conductor.transaction() as tx:
         tx.run(text("DROP TABLE leases"))
         tx.run(text("DROP TABLE alembic_version"))
+        tx.run(text("DROP TABLE projects"))
     told = api.client.get("/api/v1/health/ready")
     assert told.status_code == 503
-    states = {each["name"]: each["state"] for each in told.get_json()["data"]["dependencies"]}
-    assert states["database"] == "down"
-    assert states["broker"] == "up"
+    found = {each["name"]: each for each in told.get_json()["data"]["dependencies"]}
+    assert found["database"]["state"] == "down"
+    assert "no schema yet" in found["database"]["detail"]
+    assert "conductor db upgrade" in found["database"]["detail"]
+    assert found["broker"]["state"] == "up"
+    for method, path, body in (("GET", "/projects", None), ("POST", "/orchestrator/stop", {})):
+        response = api.send(method, path, body)
+        assert response.status_code == 503
+        error = response.get_json()["error"]
+        assert error["code"] == "no_schema"
+        assert "conductor db upgrade" in error["message"]
+
+
+@pytest.mark.parametrize(("found", "ready"), [("0001", False), ("9999", True)])
+def test_a_schema_of_another_version_is_told(api: Caller, found: str, ready: bool) -> None:
+    """Processes of the older version work on while the schema is brought up to date."""
+    with api.conductor.transaction() as tx:
+        tx.run(text("UPDATE alembic_version SET version_num = :found"), {"found": found})
+        tx.run(text("ALTER TABLE projects RENAME COLUMN settings TO lost"))
+    told = api.client.get("/api/v1/health/ready")
+    assert (told.status_code == 200) is ready
+    response = api.send("GET", "/projects")
+    assert f"has schema {found}" in response.get_json()["error"]["message"]
 
 
 def test_a_database_that_is_away_is_503_and_not_a_traceback(api: Caller) -> None:

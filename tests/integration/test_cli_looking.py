@@ -1,11 +1,13 @@
 """Commands that only look, with no server running: they read the database as it is."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -191,7 +193,17 @@ def test_an_older_schema_is_named_with_the_way_out(run: Run, home: Path) -> None
     (home / "conductor.db").touch()
     code, _, problem = run("status")
     assert code == 1
+    assert "no schema yet" in problem
     assert "conductor db upgrade" in problem
+
+
+def test_a_newer_schema_is_refused(run: Run, home: Path, execution: str) -> None:
+    with closing(sqlite3.connect(home / "conductor.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    for command in ("status", "report", "tasks", "dashboard"):
+        code, told, problem = run(command)
+        assert (code, told) == (1, "")
+        assert "schema 9999" in problem and "newer" in problem
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ def test_upgrade_makes_the_tables_and_may_be_repeated(database_url: str, home: P
         assert ran.stdout.startswith("The database has schema ")
 
 
+def test_a_worker_without_a_schema_ends_with_a_sentence(home: Path) -> None:
+    command = [sys.executable, "-m", "workers", "system"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("The database has no schema yet. Make it with `conductor db up")
+
+
 def test_a_new_database_is_for_its_owner_alone(tmp_path: Path, home: Path) -> None:
     file = tmp_path / "mine.db"
     assert conductor("db", "upgrade", CONDUCTOR_DATABASE_URL=f"sqlite:///{file}").returncode == 0

@@ -5,7 +5,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from conductor_app.store.migrations import NewerSchema, revision, upgrade
+from conductor_app.store import schema
+from conductor_app.store.migrations import revision, upgrade
+from conductor_app.store.schema import NewerSchema
 from conductor_app.store.tables import metadata
 
 
@@ -60,6 +62,22 @@ def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
     with pytest.raises(NewerSchema, match="schema 9999"):
         upgrade(database_url)
     assert revision(database_url) == "9999"
+
+
+def test_the_newest_revision_that_is_known_is_the_one_that_upgrading_leads_to(
+    database_url: str,
+) -> None:
+    assert schema.known()[-1] == upgrade(database_url)
+    assert schema.problem(revision(database_url)) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "code"), [(None, "no_schema"), ("0001", "older_schema"), ("9999", "newer_schema")]
+)
+def test_every_other_schema_is_named_with_the_way_out(found: str | None, code: str) -> None:
+    problem = schema.problem(found)
+    assert problem is not None and problem.code == code
+    assert ("conductor db upgrade" in problem.message) == (code != "newer_schema")
 
 
 def _indexes(url: str) -> dict[str, list[str]]:

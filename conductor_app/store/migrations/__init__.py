@@ -7,13 +7,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, make_url, text
 
-from conductor_app.errors import EnvironmentProblem, Refused
-
-
-class NewerSchema(Refused):
-    """The database was written by a newer version of Conductor."""
-
-    code = "newer_schema"
+from conductor_app.errors import EnvironmentProblem
+from conductor_app.store import schema
 
 
 class NoPlace(EnvironmentProblem):
@@ -30,14 +25,23 @@ def upgrade(url: str) -> str:
     found = revision(url)
     known = {each.revision for each in script.walk_revisions()}
     if found is not None and found not in known:
-        raise NewerSchema(
-            f"The database has schema {found}, which this version of Conductor does not know: "
-            "a newer one wrote it. Install that version again, or use another CONDUCTOR_HOME."
-        )
+        raise schema.newer(found)
     head = script.get_current_head()
     if found != head:
         command.upgrade(config, "head")
     return str(head)
+
+
+def make(url: str) -> None:
+    """Make the schema in a SQLite file that has none; what is there stays as it is.
+
+    A server's database is somebody's to make, once, with `conductor db upgrade`.
+    """
+    if make_url(url).get_backend_name() != "sqlite":
+        return
+    _make_private(url)
+    if revision(url) is None:
+        upgrade(url)
 
 
 def _make_private(url: str) -> None:
