@@ -38,7 +38,7 @@ from conductor_app.errors import ConductorError
 from conductor_app.recordings import root_of
 from workers import briefing, crash, disk, telemetry, traces
 from workers.agents import network
-from workers.agents.base import AgentContext, AgentResult, Connector
+from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent, Connector
 from workers.bench import operator_variables
 from workers.checks import JudgingCancelled
 from workers.connectors import open_connector
@@ -350,12 +350,23 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         if connector is not None:
             told = briefing.surroundings(workshop.patience, claim, worktree)
             task = replace(task, context={**task.context, **told})
+        if not agent.can_handle_task(task):
+            raise _declined(agent, task)
         with telemetry.agent(claim, connector, attempt.context):
             result = agent.perform_task(task, attempt.context)
         attempt.held.until = math.inf
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result
+
+
+def _declined(agent: BaseAgent, task: AgentTask) -> AttemptFailed:
+    return AttemptFailed(
+        FailureKind.AGENT_ERROR,
+        f"{agent.name} says that it can't do the task {task.key} (its can_handle_task returned "
+        "false). Give the task to another agent, or mend this one.",
+        retryable=False,
+    )
 
 
 def _grace(attempt: _Attempt) -> float:

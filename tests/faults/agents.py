@@ -159,6 +159,13 @@ class KillsItsWorker(BaseAgent):
         raise AssertionError("unreachable")
 
 
+class Declines(Looks):
+    """Takes no task whose title says that it is too hard."""
+
+    def can_handle_task(self, task: AgentTask) -> bool:
+        return "hard" not in task.title
+
+
 class Raises(BaseAgent):
     """Meets what its author did not think of."""
 

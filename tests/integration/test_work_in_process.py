@@ -249,6 +249,29 @@ phases:
     assert "The disk is full" in row.reason_detail and "Way out" in row.reason_detail
 
 
+def test_an_agent_is_asked_whether_it_can_do_the_task(stage: Callable[..., Stage]) -> None:
+    at = stage()
+    one = at.run(
+        """
+  decliner: {title: Declines, function: "tests.faults.agents:Declines"}
+phases:
+  - number: 0
+    name: Only
+    tasks:
+      - {key: easy, title: An easy one, agent: decliner, needs: [], files: false}
+      - {key: hard, title: A hard one, agent: decliner, needs: [], files: false}
+"""
+    )
+    found = at.attempts(one)
+    assert found["0/easy"].status == "succeeded"
+    hard = found["0/hard"]
+    assert (hard.number, hard.status, hard.error_kind) == (1, "failed", "AGENT_ERROR")
+    assert "agent-decliner says that it can't do the task 0/hard" in hard.error_message
+    with at.conductor.read() as tx:
+        row = tx.first(select(tasks).where(tasks.c.key == "0/hard"))
+    assert row is not None and row.status == "failed"
+
+
 def test_where_an_agent_raised_is_shown_to_people(stage: Callable[..., Stage]) -> None:
     at = stage()
     one = at.run(

@@ -42,6 +42,16 @@ def docs(function: str | None = None) -> AgentSpec:
     )
 
 
+def test_an_agent_goes_by_the_name_that_its_workflow_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One class may do the tasks of several: each of them is the workflow's to name."""
+    monkeypatch.setitem(sys.modules, "people_agents", sys.modules[__name__])
+    spec = AgentSpec(name="writer", function="people_agents:NamedAgent")
+    agent = AgentRegistry().resolve(spec)
+    assert (agent.agent_type, agent.name) == ("writer", "The writer")
+    assert agent.can_handle_task(agent_task("1/a", agent="writer"))
+    assert not agent.can_handle_task(TASK)
+
+
 def test_without_a_function_the_connector_does_the_work() -> None:
     agent = AgentRegistry().resolve(docs())
     assert isinstance(agent, ConnectorAgent)

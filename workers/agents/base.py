@@ -117,8 +117,8 @@ class Connector(Protocol):
 class BaseAgent(ABC):
     """A named role that carries out tasks; extend it to do so in Python instead of by a connector.
 
-    An agent that a workflow names is made without arguments; if it sets no `agent_type` and `name`,
-    it gets those of the workflow.
+    An agent that a workflow names is made without arguments for each attempt. Its `agent_type` is
+    the name that the workflow has for it; if it sets no `name`, that is made of it.
     """
 
     agent_type: str = ""
@@ -134,6 +134,7 @@ class BaseAgent(ABC):
         return []
 
     def can_handle_task(self, task: AgentTask) -> bool:
+        """Asked before each task; a no fails it for good, since asking again brings the same."""
         return task.agent == self.agent_type
 
     def estimate_task_duration(self, task: AgentTask) -> float:

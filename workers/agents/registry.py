@@ -71,6 +71,6 @@ def _made(spec: AgentSpec, function: Callable[[], BaseAgent]) -> BaseAgent:
             f"{spec.function!r} gives a {type(agent).__name__}, which is no BaseAgent. "
             "Make it extend workers.agents.base.BaseAgent."
         )
-    agent.agent_type = agent.agent_type or spec.name
+    agent.agent_type = spec.name
     agent.name = agent.name or f"agent-{spec.name}"
     return agent
