@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from conductor_app.errors import EnvironmentProblem
@@ -32,15 +33,16 @@ def prepare(home: Path) -> None:
 
 
 def look(home: Path) -> bool:
-    """Whether it is there, without changing anything.
+    """Whether it is there; nothing of it is changed.
 
     Raises DataDirectoryProblem when it could be neither used nor made.
     """
     places = Places(home)
     try:
         check_version(home)
-        for directory in (home, *places.directories(), socket_directory(home)):
-            _require_writable(_existing(directory))
+        needed = (home, *places.directories(), socket_directory(home))
+        for place in {_existing(directory) for directory in needed}:
+            _require_writable(place)
         if socket_directory(home).exists():
             require_own(socket_directory(home))
     except OSError as failure:
@@ -81,6 +83,13 @@ def _require_writable(place: Path) -> None:
         raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     if not os.access(place, os.W_OK | os.X_OK):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    try:
+        # Permissions say nothing of a place that holds no files, such as /proc, nor of a quota.
+        with tempfile.TemporaryDirectory(prefix=".conductor-", dir=place):
+            pass
+    except OSError as failure:
+        told = f"nothing can be made in {place} ({failure.strerror})"
+        raise OSError(failure.errno, told, str(place)) from failure
 
 
 def _unusable(home: Path, failure: OSError) -> DataDirectoryProblem:

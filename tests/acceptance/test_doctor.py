@@ -76,6 +76,15 @@ def test_a_data_directory_that_can_not_be_made_is_named(home: Path) -> None:
     assert "CONDUCTOR_HOME" in findings["Data directory"]["advice"]
 
 
+@pytest.mark.parametrize("place", ["/proc", "/sys"])
+def test_a_place_that_holds_no_files_is_not_enough(home: Path, place: str) -> None:
+    """Whatever its permissions say."""
+    code, findings = doctor(CONDUCTOR_HOME=f"{place}/conductor")
+    assert code == 1
+    assert not findings["Data directory"]["ok"]
+    assert f"{place}/conductor can't be written" in findings["Data directory"]["advice"]
+
+
 @pytest.mark.parametrize("sandbox", ["unconfined"])
 def test_the_chosen_sandbox_is_tried(home: Path, sandbox: str) -> None:
     _, findings = doctor(CONDUCTOR_SANDBOX=sandbox)
