@@ -1,6 +1,7 @@
 """Speaks with the API that runs on this machine: everything that changes something goes here."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from conductor_app.errors import ConductorError, Unreachable
 from conductor_app.ids import new_id
 from conductor_app.settings import Settings
 from conductor_app.stack import embedded
+from conductor_app.stack.embedded import RunningStack
 
 ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.25
@@ -39,10 +41,22 @@ class Answer:
 
 
 class Api:
-    """The API under one address. `patience` is how many seconds it may be away."""
+    """The API under one address. `patience` is how many seconds it may be away.
 
-    def __init__(self, url: str, token: str, *, patience: float = 0.0) -> None:
-        self.url = url
+    `locate` says where it is at the moment, None while it is nowhere: who listens on a port that
+    it had must not be told the token.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        patience: float = 0.0,
+        locate: Callable[[], str | None] | None = None,
+    ) -> None:
+        self._url = url
+        self._locate = locate or (lambda: url)
         self._patience = patience
         self._session = requests.Session()
         # No proxy stands between this machine and itself, whatever the environment says.
@@ -68,20 +82,39 @@ class Api:
     def _ask(self, method: str, path: str, **options: Any) -> Answer:
         deadline = time.monotonic() + self._patience
         while True:
-            try:
-                response = self._session.request(
-                    method, f"{self.url}/api/v1/{path}", timeout=ANSWER_SECONDS, **options
+            response = self._send(method, path, **options)
+            late = time.monotonic() > deadline
+            if response is not None and (late or response.status_code not in AWAY):
+                return _answer(response)
+            if late:
+                raise Unreachable(
+                    f"The API at {self._url} does not answer. See how Conductor is with "
+                    "`conductor doctor`, and start it with `conductor up`."
                 )
-            except (requests.ConnectionError, requests.Timeout) as error:
-                if time.monotonic() > deadline:
-                    raise Unreachable(
-                        f"The API at {self.url} does not answer. See how Conductor is with "
-                        "`conductor doctor`, and start it with `conductor up`."
-                    ) from error
-            else:
-                if response.status_code not in AWAY or time.monotonic() > deadline:
-                    return _answer(response)
             time.sleep(POLL_SECONDS)
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response | None:
+        """What was answered; None when nobody did who may be asked."""
+        url = self._locate()
+        if url is None:
+            return None
+        self._url = url
+        try:
+            return self._session.request(
+                method, f"{url}/api/v1/{path}", timeout=ANSWER_SECONDS, **options
+            )
+        except (requests.ConnectionError, requests.Timeout):
+            return None
+
+
+def api_of(stack: RunningStack, settings: Settings, *, patience: float) -> Api:
+    """The API of the stack on this data directory, also after it came back on another port."""
+
+    def locate() -> str | None:
+        running = embedded.find(stack.home)
+        return running.url if running and running.has_its_port() else None
+
+    return Api(stack.url, settings.api_token(), patience=patience, locate=locate)
 
 
 def running_api(settings: Settings) -> Api:
@@ -90,10 +123,11 @@ def running_api(settings: Settings) -> Api:
     Raises Unreachable when neither is there.
     """
     if stack := embedded.find(settings.home):
-        return Api(stack.url, settings.api_token(), patience=10)
-    if not {"host", "port", "token"} & settings.model_fields_set:
+        return api_of(stack, settings, patience=10)
+    # The token of the data directory is for its own API; for others a person has chosen one.
+    if settings.token is None:
         raise Unreachable(NOT_RUNNING.format(home=settings.home))
-    elsewhere = embedded.RunningStack(settings.home, settings.host, settings.port)
+    elsewhere = RunningStack(settings.home, settings.host, settings.port)
     return Api(elsewhere.url, settings.api_token())
 
 

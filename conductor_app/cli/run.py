@@ -1,6 +1,5 @@
 """The command `run`: a workflow from its start to its verified end, shown while it happens."""
 
-import signal
 from pathlib import Path
 
 import click
@@ -40,10 +39,9 @@ def command_run(
     stops it again, unless `conductor up` has started it. Ctrl-C pauses; --resume goes on.
     """
     from conductor_app import settings_review
-    from conductor_app.cli import run_course, run_order, run_project
+    from conductor_app.cli import run_course, run_interruptions, run_order, run_project
 
-    # Whoever ends this program politely gets what Ctrl-C gets.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run_interruptions.set_up()
     settings = invocation.settings
     order = None
     if not resume:

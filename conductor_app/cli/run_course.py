@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from conductor_app.cli import run_begin
-from conductor_app.cli.client import Api
+from conductor_app.cli.client import Api, api_of
 from conductor_app.cli.output import Output
 from conductor_app.cli.reading import open_database
 from conductor_app.cli.run_announcement import announcement
@@ -17,7 +17,7 @@ from conductor_app.cli.run_begin import Begun
 from conductor_app.cli.run_follow import follow, teller
 from conductor_app.cli.run_project import fresh_directory
 from conductor_app.cli.run_report import report_lines
-from conductor_app.cli.run_stack import PATIENCE_SECONDS, running_stack
+from conductor_app.cli.run_stack import PATIENCE_SECONDS, goes_on, running_stack
 from conductor_app.cli.run_stall import Stall
 from conductor_app.cli.run_watch import Watch
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState, PauseReason
@@ -25,6 +25,7 @@ from conductor_app.errors import ConductorError, Refused
 from conductor_app.launch import Order
 from conductor_app.recordings import recorded_here
 from conductor_app.settings import Settings
+from conductor_app.stack import embedded
 from conductor_app.stack.embedded import RunningStack
 from conductor_app.stack.supervisor_client import ProgramState
 from conductor_app.store.database import Database
@@ -62,7 +63,7 @@ def run(
     with ExitStack() as while_running:
         stack = while_running.enter_context(running_stack(settings, output))
         database = while_running.enter_context(open_database(settings))
-        api = Api(stack.url, settings.api_token(), patience=PATIENCE_SECONDS)
+        api = api_of(stack, settings, patience=PATIENCE_SECONDS)
         course = _Course(settings, output, stack, database, api, record)
         begun = course.begin(order, location)
         try:
@@ -122,7 +123,7 @@ class _Course:
         why = execution.reason_detail or execution.reason
         raise Unfinished(
             f"Execution {execution.id} is {execution.status}{f': {why}' if why else '.'} "
-            f"{way_on(execution)}",
+            f"{way_on(execution, stack_goes_on=goes_on(self.stack))}",
             report=told,
         )
 
@@ -141,22 +142,32 @@ class _Course:
         self.output.note(
             "\nPausing: work in progress reaches a safe point. Ctrl-C again does not wait for it."
         )
-        body = {"reason": "`conductor run` was interrupted."}
-        self.api.post(f"executions/{begun.execution_id}/pause", body)
+        how = f"Execution {begun.execution_id} is paused and nothing is lost."
+        if embedded.find(self.stack.home):
+            body = {"reason": "`conductor run` was interrupted."}
+            self.api.post(f"executions/{begun.execution_id}/pause", body)
+        else:
+            how = "Conductor was stopped meanwhile; nothing is lost."
+        with self.database.read() as tx:
+            execution = current.execution(tx, begun.execution_id)
         raise Interrupted(
-            f"Execution {begun.execution_id} is paused and nothing is lost. "
-            "Go on with: conductor run --resume",
+            f"{how} Go on with: {resume_command(execution.location)}",
             execution=begun.execution_id,
         ) from None
 
 
-def way_on(execution: Row[Any]) -> str:
+def resume_command(location: str) -> str:
+    return f"conductor run --resume --project {shlex.quote(location)}"
+
+
+def way_on(execution: Row[Any], *, stack_goes_on: bool) -> str:
     """What to type after a run that did not reach its target."""
-    project = shlex.quote(execution.location)
     if execution.status in EXECUTION_ENDED:
-        return f"Start anew with: conductor run --project {project}"
-    on = f"conductor run --resume --project {project}"
+        return f"Start anew with: conductor run --project {shlex.quote(execution.location)}"
+    on = resume_command(execution.location)
     if execution.reason != PauseReason.BLOCKED:
         return f"Go on with: {on}"
-    # What mends it asks the API, which ends with this run unless `up` has started it.
+    if stack_goes_on:
+        return f"Afterwards go on with: {on}"
+    # What mends it asks the API, which ends with this run.
     return f"Start Conductor for that with `conductor up`; afterwards go on with: {on}"

@@ -49,14 +49,23 @@ def command_up(invocation: Invocation, port: int | None, flower: bool | None) ->
 @command("down", example="conductor down")
 def command_down(invocation: Invocation) -> None:
     """Stop what `up` started: work reaches a safe point first, nothing is lost."""
-    from conductor_app.stack import embedded
+    from conductor_app.stack import embedded, users
 
     home = invocation.settings.home
+    runs = len(users.living(home))
     with invocation.output.working("Stopping; work in progress reaches a safe point ..."):
         ran = embedded.stop(home)
     sentence = "Conductor is down." if ran else f"Nothing was running on {home}."
+    if ran and runs:
+        sentence += f" {_left_waiting(runs)}"
     invocation.output.say(sentence)
     invocation.output.result({"home": home, "stopped": ran}, sentence)
+
+
+def _left_waiting(runs: int) -> str:
+    if runs == 1:
+        return "A run uses it, and goes on after `conductor up`, or ends with Ctrl-C."
+    return f"{runs} runs use it, and go on after `conductor up`, or end with Ctrl-C."
 
 
 @command("doctor", example="conductor doctor --json")

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from conductor_app.errors import ConductorError
 from conductor_app.settings import Settings
 from conductor_app.stack import embedded
 from conductor_app.stack.embedded import RunningStack
@@ -13,26 +14,34 @@ from conductor_app.stack.readiness import Progress, wait_until_ready
 PORTS_TRIED = 6
 
 
-def launch(settings: Settings, progress: Progress = lambda _: None) -> tuple[RunningStack, bool]:
+def launch(
+    settings: Settings, progress: Progress = lambda _: None, *, keep: bool = True
+) -> tuple[RunningStack, bool]:
     """The ready stack of this data directory, and whether this call started it.
 
-    A stack that this call started and that does not become ready is stopped again.
+    Without `keep` it ends with the last registered user; the caller is one. A stack that this call
+    started and that does not become ready is stopped again.
     Raises Unreachable, EnvironmentProblem, StackProblem.
     """
     require_reachable(settings)
     for _ in range(PORTS_TRIED - 1):
         # Whoever was faster has the port for good, so the next start chooses the next free one.
         with suppress(PortLost):
-            return _launch(settings, progress)
-    return _launch(settings, progress)
+            return _launch(settings, progress, keep=keep)
+    return _launch(settings, progress, keep=keep)
 
 
-def _launch(settings: Settings, progress: Progress) -> tuple[RunningStack, bool]:
-    stack, fresh = embedded.start(settings, before=upgrade_database)
+def _launch(settings: Settings, progress: Progress, *, keep: bool) -> tuple[RunningStack, bool]:
+    stack, fresh = embedded.start(settings, before=upgrade_database, keep=keep)
     try:
         wait_until_ready(stack, progress)
-    except BaseException:
+    except ConductorError:
         if fresh:
+            embedded.stop(settings.home)
+        raise
+    except BaseException:
+        # A person had enough of waiting; another run may wait for the same stack.
+        if fresh and keep:
             embedded.stop(settings.home)
         raise
     return stack, fresh

@@ -2,6 +2,8 @@
 
 import socket
 
+import psutil
+
 from conductor_app.errors import EnvironmentProblem
 from conductor_app.settings import Settings
 
@@ -48,3 +50,14 @@ def is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether this process has the port."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(
+        each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections
+    )

@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from conductor_app.stack.embedded import RunningStack
-from conductor_app.stack.ports import PortLost
+from conductor_app.stack.ports import PortLost, listens
 from conductor_app.stack.supervision import StackProblem
 from conductor_app.stack.supervisor_client import ProgramState
 
@@ -35,7 +33,7 @@ def wait_until_ready(
         states = stack.supervisor().states()
         progress(states)
         # Two installations that start at once choose the same port, and both hear who got it.
-        if ready and not _listens(states["api"].pid, stack.port):
+        if ready and not listens(states["api"].pid, stack.port):
             raise PortLost
         if ready and all(state.runs for state in states.values()):
             return
@@ -64,16 +62,6 @@ def is_ready(stack: RunningStack) -> bool:
         return False  # Not listening yet.
     finally:
         connection.close()
-
-
-def _listens(pid: int, port: int) -> bool:
-    try:
-        connections = psutil.Process(pid).net_connections("tcp")
-    except psutil.NoSuchProcess:
-        return False
-    return any(
-        each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections
-    )
 
 
 def _ends_again_and_again(stack: RunningStack, state: ProgramState) -> str:

@@ -56,6 +56,7 @@ def stage(home: Path, model_server: Space, monkeypatch: pytest.MonkeyPatch) -> I
     stage = Stage(home)
     server = make_server("127.0.0.1", 0, create_app(stage.conductor), threaded=True)
     monkeypatch.setenv("CONDUCTOR_PORT", str(server.server_port))
+    monkeypatch.setenv("CONDUCTOR_TOKEN", stage.conductor.settings.api_token())
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield stage

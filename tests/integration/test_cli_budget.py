@@ -71,6 +71,7 @@ def served(conductor: Conductor, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     """The API where the settings say it listens."""
     server = make_server("127.0.0.1", 0, create_app(conductor), threaded=True)
     monkeypatch.setenv("CONDUCTOR_PORT", str(server.server_port))
+    monkeypatch.setenv("CONDUCTOR_TOKEN", conductor.settings.api_token())
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield

@@ -35,6 +35,7 @@ def run(
     """Runs `conductor project mcp`, with the API where the settings say it listens."""
     server = make_server("127.0.0.1", 0, api.app, threaded=True)
     monkeypatch.setenv("CONDUCTOR_PORT", str(server.server_port))
+    monkeypatch.setenv("CONDUCTOR_TOKEN", api.conductor.settings.api_token())
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
 

@@ -130,3 +130,22 @@ def test_a_server_that_was_configured_is_asked_without_a_stack(
     settings = Settings.load(tmp_path / "home", port=server.server_port, token="chosen")
     running_api(settings).get("executions")
     assert server.asked[0][2]["Authorization"] == "Bearer chosen"
+
+
+def test_the_token_of_the_data_directory_is_not_told_to_whoever_has_the_port(
+    tmp_path: Path, server: Server
+) -> None:
+    with pytest.raises(Unreachable, match="conductor up"):
+        running_api(Settings.load(tmp_path / "home", port=server.server_port))
+    assert server.asked == []
+
+
+def test_an_api_that_is_nowhere_is_not_asked_where_it_was(server: Server) -> None:
+    with pytest.raises(Unreachable, match="does not answer"):
+        Api(server.url, "secret", locate=lambda: None).post("executions")
+    assert server.asked == []
+
+
+def test_an_api_that_moved_is_asked_where_it_is(server: Server) -> None:
+    api = Api("http://127.0.0.1:1", "secret", locate=lambda: server.url)
+    assert api.get("executions").message == "Done"

@@ -21,4 +21,9 @@ RESUME = "conductor run --resume --project '/srv/my shop'"
 )
 def test_the_way_on(status: str, reason: str | None, words: str) -> None:
     execution: Any = SimpleNamespace(status=status, reason=reason, location="/srv/my shop")
-    assert way_on(execution).endswith(words)
+    assert way_on(execution, stack_goes_on=False).endswith(words)
+
+
+def test_what_mends_it_needs_no_start_of_what_goes_on() -> None:
+    execution: Any = SimpleNamespace(status="paused", reason="blocked", location="/srv/my shop")
+    assert way_on(execution, stack_goes_on=True) == f"Afterwards go on with: {RESUME}"
