@@ -21,6 +21,8 @@ SENTENCES = {
     "heartbeat_failed": "A heartbeat could not be written: {error}",
     "job_claimed": "{kind} {name} claimed, claim {number}",
     "job_refused": "The report of job {job} came too late and was refused",
+    "agent_broken": "The installed agent {name} can't be asked what it does: {error}",
+    "estimate_unknown": "What {name} expects to take could not be written: {error}",
     "slot_stuck": "{name} is reported as TIMEOUT and keeps a slot of this worker until its agent "
     "ends",
     "slot_free": "{name} has ended after all; its slot is free again, its result came too late",

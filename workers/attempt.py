@@ -45,6 +45,7 @@ from workers.connectors import open_connector
 from workers.connectors.base import Model
 from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
+from workers.expectation import expect
 from workers.failures import AttemptFailed, FailureKind
 from workers.git.errors import GitFailed, SecretsFound, UnfitNames
 from workers.git.names import attempt_ref
@@ -352,6 +353,8 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
             task = replace(task, context={**task.context, **told})
         if not agent.can_handle_task(task):
             raise _declined(agent, task)
+        if connector is None:
+            expect(workshop.patience, claim, agent, task, log.write)
         with telemetry.agent(claim, connector, attempt.context):
             result = agent.perform_task(task, attempt.context)
         attempt.held.until = math.inf

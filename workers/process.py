@@ -35,8 +35,8 @@ class WorkerProcess:
         self.id = new_id()
         self.conductor = conductor
         logs.of_process(worker=self.id)
-        self._register(role, slots, queues())
         self.workshop = Workshop(conductor)
+        self._register(role, slots, queues())
         self._writer = Writer(conductor, self.id, self.workshop.patience)
         self._held = HeldJobs(self._writer, conductor.settings.heartbeat_seconds, queues)
 
@@ -158,6 +158,7 @@ class WorkerProcess:
         return self._report(replace(report, job_id=job_id, fence=1, outcome=outcome))
 
     def _register(self, role: str, slots: int, queues: Sequence[str]) -> None:
+        agents = self.workshop.agents.told() if role == "agent" else {}
         with self.conductor.transaction() as tx:
             worker_rows.register(
                 tx,
@@ -168,5 +169,6 @@ class WorkerProcess:
                 queues=list(queues),
                 slots=slots,
                 sandbox=self.conductor.settings.sandbox,
+                agents=agents,
             )
         logs.info("worker_started", worker=self.id, queues=", ".join(queues), slots=slots)

@@ -47,7 +47,8 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A task to estimate; `expected` is what its agent's specification says, in seconds."""
+    """A task to estimate; `expected` is what its agent's specification says, in seconds, or with
+    `told` the agent itself of an attempt that runs."""
 
     key: str
     agent: str
@@ -58,11 +59,12 @@ class Work:
     # Seconds that it has been running; None when it is not, and it is done when `done`.
     running_for: float | None = None
     done: bool = False
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TaskEstimate:
-    """Seconds; `source` says what the estimate rests on: task, agent or specification."""
+    """Seconds; `source` says what the estimate rests on: task, agent, told or specification."""
 
     seconds: float
     remaining: float
@@ -82,9 +84,9 @@ class Estimates:
 
 
 def task_estimate(work: Work, history: History) -> TaskEstimate:
-    """From earlier attempts at the same task, else of the same agent, else what is specified."""
+    """From earlier attempts at the same task, else of the same agent, else what is expected."""
     known = history.of_task.get(work.key), history.of_agent.get(work.agent)
-    seconds, source = work.expected, "specification"
+    seconds, source = work.expected, "told" if work.told else "specification"
     for durations, name in zip(known, ("task", "agent"), strict=True):
         if durations:
             seconds, source = median(durations), name

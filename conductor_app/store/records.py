@@ -116,6 +116,11 @@ def _used(usage: Usage) -> dict[str, int]:
     }
 
 
+def expect(tx: Transaction, attempt_id: str, milliseconds: int) -> None:
+    """What the attempt's agent expects that it will take."""
+    tx.run(update(attempts).where(attempts.c.id == attempt_id).values(expected_ms=milliseconds))
+
+
 def active_attempt(tx: Transaction, task_id: str) -> str | None:
     """The attempt of a task that has not ended."""
     id_: str | None = tx.value(

@@ -93,9 +93,8 @@ def _works(tx: Transaction, execution: Row[Any]) -> list[Work]:
             phase=row.phase,
             milestone=row.milestone,
             needs=needs.get(row.id, ()),
-            expected=agents[row.agent].seconds(row.phase),
-            running_for=(tx.now - began[row.id]) / 1000 if row.id in began else None,
             done=row.status == TaskState.INTEGRATING,
+            **_expected(began.get(row.id), agents[row.agent].seconds(row.phase), tx.now),
         )
         for row in _unfinished(tx, execution)
     ]
@@ -126,10 +125,22 @@ def _needs(tx: Transaction, execution: Row[Any]) -> dict[str, tuple[str, ...]]:
     return {id_: tuple(keys) for id_, keys in found.items()}
 
 
-def _began(tx: Transaction, execution: Row[Any]) -> dict[str, int]:
-    """When the attempts that run now began, by task id."""
+def _began(tx: Transaction, execution: Row[Any]) -> dict[str, Row[Any]]:
+    """When the attempts that run now began, and how long they expect to take, by task id."""
     table = tables.attempts
-    statement = select(table.c.task_id, table.c.started_at).where(
+    statement = select(table.c.task_id, table.c.started_at, table.c.expected_ms).where(
         table.c.execution_id == execution.id, table.c.status == "active"
     )
-    return {row.task_id: row.started_at for row in tx.all(statement)}
+    return {row.task_id: row for row in tx.all(statement)}
+
+
+def _expected(began: Row[Any] | None, specified: float, now: int) -> dict[str, Any]:
+    """What is known beforehand of a task, in seconds."""
+    if began is None:
+        return {"expected": specified}
+    told = began.expected_ms is not None
+    return {
+        "expected": began.expected_ms / 1000 if told else specified,
+        "running_for": (now - began.started_at) / 1000,
+        "told": told,
+    }

@@ -7,6 +7,7 @@ import pytest
 
 from conductor_app.catalog import AGENTS
 from conductor_app.store import workers
+from conductor_app.store import workflows as versions
 from conductor_app.workflows import loader
 from tests.api_caller import SMALL, Caller, calling, repository
 
@@ -91,6 +92,37 @@ def test_agents_of_a_workflow_are_as_it_has_them(api: Caller, repo: Path) -> Non
     id_ = api.start(repo)["id"]
     assert api.get("/agents/models", execution=id_)["function"] == "tests:models"
     assert api.get("/agents/models")["function"] is None
+
+
+SAID = {"title": "Writes", "skills": ["change logs"], "capabilities": {"1": ["releases"]}}
+
+
+def test_installed_agents_say_themselves_what_they_can_do(api: Caller) -> None:
+    with api.conductor.transaction() as tx:
+        told = {"acme.Writer": SAID}
+        workers.register(tx, id="w", host="h", pid=1, role="agent", queues=[], slots=4, agents=told)
+    listed = {each["name"]: each for each in api.get("/agents")["items"]}
+    assert set(listed) == {*AGENTS, "acme.Writer"}
+    shown = api.get("/agents/acme.Writer")
+    assert {name: shown[name] for name in SAID} == SAID
+    assert (shown["function"], shown["health"]["state"]) == ("acme.Writer", "down")
+
+
+def test_agents_of_known_workflows_are_found_without_an_execution(api: Caller) -> None:
+    scribe = "{function: acme.Writer, title: Scribe, skills: [words], capabilities: {1: [notes]}}"
+    text = SMALL.replace("agents:\n", f"agents:\n  scribe: {scribe}\n")
+    loaded = loader.parse(text, "own.yml")
+    with api.conductor.transaction() as tx:
+        versions.keep(tx, loaded.workflow, loaded.version, "own.yml", text)
+        told = {"acme.Writer": SAID}
+        workers.register(tx, id="w", host="h", pid=1, role="agent", queues=[], slots=4, agents=told)
+    listed = {each["name"]: each for each in api.get("/agents")["items"]}
+    assert set(listed) == {*AGENTS, "scribe"}
+    assert listed["models"]["function"] is None
+    found = api.get("/agents/agent-scribe")
+    assert found["title"] == "Scribe"
+    assert found["skills"] == ["words", "change logs"]
+    assert found["capabilities"] == {"1": ["notes", "releases"]}
 
 
 def test_workers_are_listed_with_when_they_were_heard_of(api: Caller) -> None:

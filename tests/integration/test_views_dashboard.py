@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from conductor_app.domain.outcome import Failed, Succeeded
+from conductor_app.engine.claim import Claim
 from conductor_app.store import records
 from conductor_app.views.dashboard import dashboard, markdown
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
@@ -110,6 +111,19 @@ def test_estimates_rest_on_what_earlier_executions_took(engine: Engine) -> None:
     assert found["milestones"] == {"0/m": 40.0}
     assert found["remaining_seconds"] == 80.0
     assert found["critical_path"] == ["0/a", "1/c"]
+
+
+def test_a_running_attempt_says_itself_how_long_it_takes(engine: Engine) -> None:
+    def guesses(taken: Claim) -> Succeeded:
+        engine.do(records.expect, taken.attempt_id, 7_000)
+        engine.later(2)
+        found.update(engine.do(dashboard, id_)["overall_progress"]["estimates"]["tasks"])
+        return Succeeded()
+
+    found: dict[str, object] = {}
+    id_ = engine.start(FLOW)
+    engine.run(outcomes={"0/a": [guesses]})
+    assert found["0/a"] == {"seconds": 7.0, "remaining_seconds": 5.0, "source": "told"}
 
 
 def test_a_replay_says_nothing_of_how_long_a_model_takes(engine: Engine) -> None:

@@ -272,6 +272,34 @@ phases:
     assert row is not None and row.status == "failed"
 
 
+def test_what_an_agent_expects_to_take_is_told_and_kept(stage: Callable[..., Stage]) -> None:
+    at = stage()
+    one = at.run(
+        """
+  guesser: {title: Guesses, function: "tests.faults.agents:Guesses"}
+phases:
+  - number: 0
+    name: Only
+    tasks:
+      - {key: sure, title: "1500", agent: guesser, needs: [], files: false}
+      - {key: odd, title: "nan", agent: guesser, needs: [], files: false}
+      - {key: mute, title: "soon", agent: guesser, needs: [], files: false}
+"""
+    )
+    found = at.attempts(one)
+    assert {each.status for each in found.values()} == {"succeeded"}
+    assert {key: row.expected_ms for key, row in found.items()} == {
+        "0/sure": 1500,
+        "0/odd": None,
+        "0/mute": None,
+    }
+    artifacts = at.conductor.settings.places.artifacts / one
+    logs = {key: (artifacts / row.id / "log.txt").read_text() for key, row in found.items()}
+    assert logs["0/sure"] == "expects to take 1.5 s\n"
+    assert "gave nan, which is no duration" in logs["0/odd"]
+    assert "raised ValueError" in logs["0/mute"]
+
+
 def test_where_an_agent_raised_is_shown_to_people(stage: Callable[..., Stage]) -> None:
     at = stage()
     one = at.run(

@@ -106,6 +106,39 @@ def test_an_installed_agent_is_found_by_its_entry_point(monkeypatch: pytest.Monk
     assert registry.resolve(docs("docs-agent")).name == "agent-docs"
 
 
+class Able(DocsAgent):
+    description = "Writes"
+
+    def get_capabilities(self, phase: int) -> list[str]:
+        return ["words", "an outline"] if phase == 1 else ["words"]
+
+
+class Unable(DocsAgent):
+    def get_capabilities(self, phase: int) -> list[str]:
+        raise ValueError("no words")
+
+
+def test_installed_agents_tell_what_they_can_do(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that is broken is named in the log, and is no reason for a worker not to start."""
+    monkeypatch.setitem(sys.modules, "people_agents", sys.modules[__name__])
+    entries = tuple(
+        EntryPoint(name, f"people_agents:{found}", "conductor.agents")
+        for name, found in (("acme.Able", "Able"), ("unable", "Unable"), ("gone", "Missing"))
+    )
+    monkeypatch.setattr("workers.extensions.entry_points", lambda group: entries)
+    assert AgentRegistry().told() == {
+        "acme.Able": {
+            "title": "Writes",
+            "skills": ["words"],
+            "capabilities": {"1": ["an outline"]},
+        }
+    }
+    assert "unable can't be asked what it does: no words" in caplog.text
+    assert "gone can't be asked" in caplog.text
+
+
 def test_an_agent_that_is_not_installed_says_which_are() -> None:
     with pytest.raises(AttemptFailed, match="Nothing named 'docs-agent'"):
         AgentRegistry().resolve(docs("docs-agent"))

@@ -53,6 +53,8 @@ def test_a_task_is_estimated_by_itself_then_its_agent_then_its_specification() -
     assert (by_itself.seconds, by_itself.source) == (2.0, "task")
     assert (by_agent.seconds, by_agent.source) == (5.0, "agent")
     assert (by_specification.seconds, by_specification.source) == (10.0, "specification")
+    told = task_estimate(work("0/c", agent="api", expected=3, told=True), history)
+    assert (told.seconds, told.source) == (3.0, "told")
 
 
 @pytest.mark.parametrize(

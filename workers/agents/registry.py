@@ -2,9 +2,11 @@
 
 import importlib
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
+from conductor_app import logs
 from conductor_app.domain.workflow_template import AgentSpec
+from workers.agents import description
 from workers.agents.base import BaseAgent
 from workers.agents.connector_agent import ConnectorAgent
 from workers.extensions import BrokenExtension, Extensions, UnknownExtension
@@ -44,6 +46,19 @@ class AgentRegistry:
             return _made(spec, self._function(spec.function))
         except (UnknownExtension, BrokenExtension) as error:
             raise AttemptFailed(FailureKind.AGENT_ERROR, error.message, retryable=False) from error
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """By entry point, what installed agents say of themselves; a broken one is left out."""
+        found = {}
+        for name in self._installed.names():
+            try:
+                # Its name is its package's to choose, so nothing is demanded of it here.
+                spec = AgentSpec.model_construct(name=name, function=name)
+                found[name] = description.told(self.resolve(spec))
+            except Exception as problem:
+                # Tasks that need it fail with this; the worker has others.
+                logs.warning("agent_broken", name=name, error=problem)
+        return found
 
     def needs_connector(self, spec: AgentSpec) -> bool:
         """Whether tasks of this specification are carried out by a connector."""

@@ -45,9 +45,9 @@ def list_workers(query: PageQuery) -> Response:
 
 
 def known_agents(tx: Transaction, execution_id: str | None) -> Mapping[str, AgentSpec]:
-    """The agents of an execution's workflow, or those built in."""
+    """The agents of an execution's workflow, or all that are known."""
     if execution_id is None:
-        return catalog.AGENTS
+        return agents.known(tx)
     version = current.execution(tx, execution_id).workflow_version
     return workflows.of_version(tx, version).all_agents(catalog.AGENTS)
 

@@ -30,4 +30,4 @@ class AgentPath(Query):
 
 
 class AgentsQuery(Query):
-    execution: Id | None = Field(None, description="Those of its workflow; unset: the built-in")
+    execution: Id | None = Field(None, description="Those of its workflow; unset: all")

@@ -13,6 +13,8 @@ workers = Table(
     Column("role", Text, nullable=False),
     Column("queues", JSON, nullable=False),
     Column("slots", Integer, nullable=False),
+    # By entry point, what the agents that are installed beside it say that they can do.
+    Column("agents", JSON),
     Column("sandbox", Text),
     Column("status", Text, nullable=False),
     Column("started_at", BigInteger, nullable=False),

@@ -77,6 +77,8 @@ attempts = Table(
     Column("tree", Text),
     # Of one that failed: the ref of what it did.
     Column("kept", Text),
+    # What an agent in Python said that it would take.
+    Column("expected_ms", BigInteger),
     Column("turns", Integer, nullable=False, server_default="0"),
     Column("input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),
