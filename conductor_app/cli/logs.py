@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -82,7 +82,12 @@ def _of_task(invocation: Invocation, execution: str | None, named: str) -> list[
         (each, settings.places.artifacts / chosen.id / each["id"] / "log.txt") for each in attempts
     ]
     return [
-        Source(f"{key} attempt {each['number']} ({each['status']})", file)
+        Source(f"{key} attempt {each['number']} ({_how(each)})", file)
         for each, file in files
         if file.exists()
     ]
+
+
+def _how(attempt: dict[str, Any]) -> str:
+    """How it ended, and how its commands were confined."""
+    return ", ".join(filter(None, (attempt["status"], attempt["sandbox"])))

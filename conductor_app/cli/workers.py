@@ -1,5 +1,7 @@
 """The command `workers`."""
 
+from typing import Any
+
 import click
 
 from conductor_app.cli.invocation import Invocation, command
@@ -27,7 +29,7 @@ def command_workers(invocation: Invocation, everyone: bool) -> None:
                     row["role"],
                     _state(row["status"], row["heard"]),
                     row["slots"],
-                    row["sandbox"],
+                    _sandbox(row),
                     row["host"],
                     row["pid"],
                     ", ".join(row["queues"]),
@@ -43,6 +45,12 @@ def command_workers(invocation: Invocation, everyone: bool) -> None:
     )
     output.say(f"\n{sentence}" if shown else sentence)
     output.result({"items": shown}, sentence)
+
+
+def _sandbox(row: dict[str, Any]) -> str:
+    """The level where an attempt has shown it, with the setting where that leaves it open."""
+    level, setting = row["sandbox_level"], row["sandbox"] or ""
+    return setting if level in (None, setting) else f"{level} ({setting})"
 
 
 def _state(status: str, heard: bool) -> str:

@@ -1,9 +1,9 @@
 """Lists of everything: filtered, sorted, in pages. Each returns a Page and raises InvalidInput."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from conductor_app.domain.states import (
     AttemptState,
@@ -284,11 +284,25 @@ def lessons(
 
 
 def workers(tx: Transaction, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page:
+    """`sandbox_level` is how the newest attempt of each was confined, None before the first."""
+
     def item(row: Row[Any]) -> dict[str, Any]:
         return items.worker(row, tx.now, SILENCE)
 
     table = tables.workers
-    return cut(tx, select(table), Order((table.c.started_at, table.c.id)), item, limit, cursor)
+    page = cut(tx, select(table), Order((table.c.started_at, table.c.id)), item, limit, cursor)
+    levels = _sandbox_levels(tx, [each["id"] for each in page.items])
+    for each in page.items:
+        each["sandbox_level"] = levels.get(each["id"])
+    return page
+
+
+def _sandbox_levels(tx: Transaction, worker_ids: Sequence[str]) -> dict[str, str]:
+    table = tables.attempts
+    known = (table.c.worker_id.in_(worker_ids), table.c.sandbox.is_not(None))
+    newest = select(func.max(table.c.id)).where(*known).group_by(table.c.worker_id)
+    statement = select(table.c.worker_id, table.c.sandbox).where(table.c.id.in_(newest))
+    return {row.worker_id: row.sandbox for row in tx.all(statement)}
 
 
 def _of(table: Any, execution_id: str, history: bool) -> Any:

@@ -146,7 +146,7 @@ def _phase(phase: Item) -> Sequence[str | Sequence[str]]:
         listed(check(each) for each in phase["tests"]),
         "### Tasks" if phase["tasks"] else "",
         table(
-            ("Task", "Agent", "Status", "Attempts", "Time", "Commit"),
+            ("Task", "Agent", "Status", "Attempts", "Sandbox", "Time", "Commit"),
             [_task(each) for each in phase["tasks"]],
         ),
     ]
@@ -186,6 +186,7 @@ def _task(task: Item) -> tuple[str, ...]:
         shown(task["agent"]),
         status,
         str(len(task["attempts"])),
+        ", ".join(sorted({each["sandbox"] for each in task["attempts"] if each["sandbox"]})),
         duration(took) if task["attempts"] else "",
         code((task["commit"] or "")[:12]),
     )
@@ -194,7 +195,7 @@ def _task(task: Item) -> tuple[str, ...]:
 def _failed(report: Item) -> Sequence[str | list[str]]:
     """Attempts that failed, with what they left."""
     lines = [
-        f"{code(task['key'])}, attempt {attempt['number']}: {_failure(attempt)}"
+        f"{code(task['key'])}, attempt {attempt['number']}{_confined(attempt)}: {_failure(attempt)}"
         + (f" Its work: {code('git show ' + attempt['kept'])}" if attempt["kept"] else "")
         for phase in report["phases"]
         for task in phase["tasks"]
@@ -202,6 +203,11 @@ def _failed(report: Item) -> Sequence[str | list[str]]:
         if attempt["status"] in ("failed", "lost")
     ]
     return ["## Attempts that failed", listed(lines)] if lines else []
+
+
+def _confined(attempt: Item) -> str:
+    """How its commands were, where that was found out before it ended."""
+    return f" (sandbox: {attempt['sandbox']})" if attempt["sandbox"] else ""
 
 
 def _failure(of: Item) -> str:

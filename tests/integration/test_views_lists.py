@@ -156,6 +156,26 @@ def test_errors_lessons_workers_projects_and_versions(engine: Engine, done: str)
     assert every(engine, lists.checkpoints, done)[0]["phase"] == 0
 
 
+def test_a_worker_s_sandbox_is_known_from_its_newest_attempt(engine: Engine) -> None:
+    id_ = engine.start(workflow(phase(task("a"), task("b", needs=["a"]))))
+    engine.register("w0", ["agent.models"], 4)
+
+    def confined(level: str | None) -> Any:
+        return lambda _: Succeeded("did it", sandbox=level)
+
+    worker = engine.worker(
+        outcomes={"0/a": [confined("bubblewrap")], "0/b": [confined("sandlock")]}
+    )
+    engine.register(worker.name, ["agent.models"], 4)
+    worker.run(until=lambda: worker.done == ["0/a"])
+    levels = {each["id"]: each["sandbox_level"] for each in every(engine, lists.workers)}
+    assert levels == {"w0": None, worker.name: "bubblewrap"}
+    worker.run()
+    assert engine.status(id_) == "completed"
+    levels = {each["id"]: each["sandbox_level"] for each in every(engine, lists.workers)}
+    assert levels == {"w0": None, worker.name: "sandlock"}
+
+
 MENDED = "0/a failed with TIMEOUT (too slow) and was mended"
 
 

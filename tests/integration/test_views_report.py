@@ -204,18 +204,21 @@ def test_the_text_has_it_all(engine: Engine, done: str) -> None:
     assert "- ✅ it runs (`true`, exit code 0, 0.5 s, commit `" in text
     assert "| Cost | 0.003002 USD |" in text
     commit = engine.task(done, "0/a").commit
-    assert f"| `0/a` | agent-models | ✅ completed | 3 | 20 s | `{commit[:12]}` |" in text
+    assert (
+        f"| `0/a` | agent-models | ✅ completed | 3 | sandlock | 20 s | `{commit[:12]}` |" in text
+    )
 
 
 def test_a_failed_attempt_has_its_kind_and_what_it_left(engine: Engine) -> None:
     id_ = engine.start(FLOW, target_phase=0)
     ref = "refs/conductor/kept/1"
-    failed = Failed("NO_RESULT", "It said nothing.", retryable=False, kept=ref)
+    failed = Failed("NO_RESULT", "It said nothing.", retryable=False, kept=ref, sandbox="sandlock")
     engine.run(outcomes={"0/a": [failed]})
     found = engine.do(report, id_)
     assert found["phases"][0]["tasks"][0]["attempts"][0]["kept"] == ref
     text = markdown(found)
-    line = f"- `0/a`, attempt 1: `NO_RESULT`: It said nothing. Its work: `git show {ref}`"
+    line = "- `0/a`, attempt 1 (sandbox: sandlock): `NO_RESULT`: It said nothing."
+    line += f" Its work: `git show {ref}`"
     assert f"## Attempts that failed\n\n{line}\n" in text
     assert "| ❌ failed: `NO_RESULT`: It said nothing. |" in text
     assert "agent-models: `NO_RESULT`: It said nothing." in text
