@@ -67,13 +67,34 @@ def write(conductor: Conductor, execution_id: str) -> bool:
     with conductor.read() as tx:
         execution = find(tx, execution_id)
         try:
-            folder = folder_of(execution, conductor.settings.home)
-            default = conductor.settings.default_connector
-            _put_all(folder, _texts(tx, execution, folder, default))
+            _write(conductor, tx, execution)
         except (OSError, UnicodeError, ConductorError) as error:
             logs.warning("projection_failed", project=execution.project, error=str(error))
             return False
     return True
+
+
+def rebuild(conductor: Conductor, execution_id: str) -> Path:
+    """Write all of them, whatever is there; their folder.
+
+    Raises NotFound, OSError, UnicodeError, and what git says of the repository.
+    """
+    with conductor.read() as tx:
+        changed = snapshot.due(tx, execution_id)
+    if changed:
+        with conductor.transaction() as writing:
+            snapshot.snapshot(writing, execution_id)
+    with conductor.read() as tx:
+        return _write(conductor, tx, find(tx, execution_id), anew=True)
+
+
+def _write(
+    conductor: Conductor, tx: Transaction, execution: Row[Any], *, anew: bool = False
+) -> Path:
+    folder = folder_of(execution, conductor.settings.home)
+    default = conductor.settings.default_connector
+    _put_all(folder, _texts(tx, execution, folder, default, anew=anew))
+    return folder
 
 
 def _put_all(folder: Path, texts: Mapping[str, str]) -> None:
@@ -98,10 +119,11 @@ def folder_of(execution: Row[Any], home: Path) -> Path:
 
 
 def _texts(
-    tx: Transaction, execution: Row[Any], folder: Path, default_connector: str
+    tx: Transaction, execution: Row[Any], folder: Path, default_connector: str, *, anew: bool
 ) -> dict[str, str]:
     """What is to be written: the dashboard while time passes, the rest when something happened."""
-    fresh = _up_to_date(folder, execution.id, state.last_event(tx, execution.id))
+    last = state.last_event(tx, execution.id)
+    fresh = not anew and _up_to_date(folder, execution.id, last)
     texts: dict[str, str] = {}
     # People decide lessons of the project at any time, also those of earlier executions.
     if not fresh or execution.project_id in lessons.decided_since(tx, tx.now - AFTERWARDS):
@@ -115,7 +137,7 @@ def _texts(
     if not fresh or execution.status not in EXECUTION_ENDED:
         shown = dashboard.dashboard(tx, execution.id, default_connector)
         texts = {
-            PROGRESS: progress.text(tx, execution.id),
+            PROGRESS: progress.text(tx, execution, default_connector),
             DASHBOARD: dashboard.markdown(shown),
             **texts,
         }

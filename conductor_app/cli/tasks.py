@@ -30,6 +30,8 @@ def command_tasks(
     agent: str | None,
 ) -> None:
     """List the tasks of the current execution, or of the newest when none is unfinished."""
+    from conductor_app.views import connectors
+
     filters: dict[str, Any] = {
         "status": status or None,
         "phase": phase,
@@ -37,18 +39,35 @@ def command_tasks(
     }
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
-        rows = _all_tasks(tx, chosen.id, filters)
+        connector = connectors.chooser(tx, chosen, invocation.settings.default_connector)
+        rows = [
+            {
+                **row,
+                "connector": connector(row["phase"], row["agent"]),
+                "beyond_target": row["phase"] > chosen.target_phase,
+            }
+            for row in _all_tasks(tx, chosen.id, filters)
+        ]
+    inside = [row for row in rows if not row["beyond_target"]]
+    # They wait for nothing: this execution ends before them.
+    if status:
+        rows = inside
     output = invocation.output
     output.table(
-        ("Task", "State", "Agent", "Title", "Error"),
-        [
-            (row["key"], row["status"], f"agent-{row['agent']}", row["title"], row["error_kind"])
-            for row in rows
-        ],
+        ("Task", "State", "Agent", "Connector", "Title", "Error"), [_line(row) for row in rows]
     )
-    sentence = f"{len(rows)} tasks of execution {chosen.id}."
+    beyond = len(rows) - len(inside)
+    sentence = f"{len(inside)} tasks of execution {chosen.id}" + (
+        f", and {beyond} beyond its target, phase {chosen.target_phase}." if beyond else "."
+    )
     output.say(f"\n{sentence}")
     output.result({"execution": chosen.id, "items": rows}, sentence)
+
+
+def _line(row: dict[str, Any]) -> tuple[str, ...]:
+    state = "beyond the target" if row["beyond_target"] else row["status"]
+    agent = f"agent-{row['agent']}"
+    return row["key"], state, agent, row["connector"], row["title"], row["error_kind"]
 
 
 @command("why", example="conductor why 1/crud-api")
@@ -59,13 +78,18 @@ def command_why(invocation: Invocation, execution: str | None, task: str) -> Non
     from dataclasses import asdict
 
     from conductor_app.engine import explain
+    from conductor_app.views import connectors
 
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
-        key = task_of(tx, chosen.id, task).key
-        why = explain.why(tx, chosen.id, key)
-    invocation.output.say(f"{key} is {why.state}. {why.sentence}")
-    invocation.output.result({"task": key, **asdict(why)}, why.sentence)
+        row = task_of(tx, chosen.id, task)
+        why = explain.why(tx, chosen.id, row.key)
+        choose = connectors.chooser(tx, chosen, invocation.settings.default_connector)
+    connector = choose(row.phase, row.agent)
+    label = f" ({connector})" if connector == connectors.REPLAY else ""
+    invocation.output.say(f"{row.key}{label} is {why.state}. {why.sentence}")
+    told = {"task": row.key, "connector": connector, **asdict(why)}
+    invocation.output.result(told, why.sentence)
 
 
 @command("retry", example="conductor retry 1/crud-api")

@@ -1,6 +1,6 @@
 """What works for an execution, so that a replay is labelled as one wherever it shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -41,6 +41,18 @@ def connector_of(execution: Row[Any], phase: int, agent: AgentSpec, default: str
     if phase < execution.replay_before:
         return REPLAY
     return str(execution.connector or agent.connector or default)
+
+
+def chooser(
+    tx: Transaction, execution: Row[Any], default: str = REPLAY
+) -> Callable[[int, str], str]:
+    """What works for the agent of this name in this phase."""
+    agents = workflows.of_version(tx, execution.workflow_version).all_agents(AGENTS)
+
+    def connector(phase: int, agent: str) -> str:
+        return connector_of(execution, phase, agents[agent], default)
+
+    return connector
 
 
 def reviewing(agent: AgentSpec, chosen: str | None, default: str = REPLAY) -> str:

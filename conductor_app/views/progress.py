@@ -6,6 +6,7 @@ from sqlalchemy import Row, select
 
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import progress as table
+from conductor_app.views import connectors
 from conductor_app.views.units import iso, moment, percent
 
 # The file is for reading: what is older stays in the database.
@@ -26,16 +27,19 @@ def progress(tx: Transaction, execution_id: str, newest: int | None = None) -> l
     ]
 
 
-def text(tx: Transaction, execution_id: str) -> str:
+def text(tx: Transaction, execution: Row[Any], default_connector: str = connectors.REPLAY) -> str:
     """`progress.md`."""
-    return "\n".join(_entry(row) for row in _rows(tx, execution_id, IN_FILE))
+    of_phase = connectors.of_phases(tx, execution, default_connector)
+    rows = _rows(tx, execution.id, IN_FILE)
+    return "\n".join(_entry(row, ", ".join(of_phase[row.phase])) for row in rows)
 
 
-def _entry(row: Row[Any]) -> str:
+def _entry(row: Row[Any], connector: str) -> str:
     eta = "unknown" if row.eta is None else moment(row.eta)
     return (
         f"## {moment(row.at)}\n"
         f"- Phase: {row.phase}\n"
+        f"- Connector: {connector}\n"
         f"- Phase Progress: {percent(row.phase_progress)}\n"
         f"- Overall Progress: {percent(row.overall_progress)}\n"
         f"- Active Tasks: {row.active_tasks}\n"

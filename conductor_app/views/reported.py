@@ -82,11 +82,6 @@ def read(
     recorded: Collection[str] | None,
 ) -> Reported:
     id_ = execution.id
-    agents = workflows.of_version(tx, execution.workflow_version).all_agents(AGENTS)
-
-    def connector_of(phase: int, agent: str) -> str:
-        return connectors.connector_of(execution, phase, agents[agent], default_connector)
-
     results: dict[tuple[str, str], list[Row[Any]]] = {}
     of_attempt: dict[str, list[Row[Any]]] = {}
     for row in _all(tx, tables.check_results, id_):
@@ -105,7 +100,7 @@ def read(
         errors=_all(tx, tables.errors, id_),
         lesson_ids=frozenset(row.id for row in _all(tx, tables.lessons, id_)),
         connectors=connectors.of_phases(tx, execution, default_connector),
-        connector_of=connector_of,
+        connector_of=connectors.chooser(tx, execution, default_connector),
         recorded=_recorded(tx, execution, recorded),
     )
 

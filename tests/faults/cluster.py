@@ -222,12 +222,17 @@ class Cluster:
 
     # Executions.
 
-    def begin(self, template: str, **inputs: str) -> str:
+    def begin(self, template: str, target: int | None = None, **inputs: str) -> str:
         """Start an execution of this template on the cluster's repository; its id."""
         loaded = loader.parse(template, "faults.yml")
         given = loaded.workflow.parse_inputs({"control": str(self.control), **inputs})
         wanted = start.Wanted(
-            loaded.workflow, loaded.version, "faults.yml", loaded.text, inputs=given
+            loaded.workflow,
+            loaded.version,
+            "faults.yml",
+            loaded.text,
+            inputs=given,
+            target_phase=target,
         )
         with self.conductor.transaction() as tx:
             location = str(self.repository)

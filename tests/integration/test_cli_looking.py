@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from conductor_app import bootstrap
 from conductor_app.cli.main import main
@@ -18,7 +19,7 @@ from conductor_app.engine import control
 from conductor_app.engine.start import Wanted, start
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store import migrations, projects
+from conductor_app.store import migrations, projects, workers
 from conductor_app.workflows import loader
 
 Run = Callable[..., tuple[int, str, str]]
@@ -132,6 +133,46 @@ def test_what_people_and_programs_get(run: Run, execution: str, command: str, wo
     assert (code, json.loads(told)["success"]) == (0, True)
 
 
+def test_tasks_say_what_is_replayed_and_what_lies_beyond_the_target(
+    run: Run, execution: str
+) -> None:
+    _, told, _ = run("tasks")
+    lines = told.splitlines()
+    inside = next(line for line in lines if line.startswith("0/base-types"))
+    outside = next(line for line in lines if line.startswith("2/"))
+    assert " replay " in inside and " replay " in outside
+    assert "beyond the target" in outside and "waiting" not in outside
+    assert lines[-1].startswith("16 tasks of execution ")
+    assert lines[-1].endswith(" beyond its target, phase 1.")
+    _, told, _ = run("tasks", "--status", "waiting")
+    assert "beyond" not in told
+    code, told, _ = run("why", "0/base-types")
+    assert (code, told.startswith("0/base-types (replay) is ")) == (0, True)
+
+
+def test_workers_show_the_level_of_their_sandbox(run: Run, execution: str, home: Path) -> None:
+    with bootstrap.connected(Settings.load(home), MemoryQueue()) as conductor:
+        with conductor.transaction() as tx:
+            base = {"host": "h", "pid": 1, "role": "agent", "queues": ["agent.models"], "slots": 4}
+            workers.register(tx, id="w1", sandbox="auto", **base)
+        assert " auto " in run("workers")[1]
+        assert run("workers")[1].count("sandlock") == 0
+        with conductor.transaction() as tx:
+            made = (
+                "INSERT INTO attempts (id, execution_id, task_id, number, round, fence, worker_id, "
+                "status, sandbox, started_at) SELECT 'a1', execution_id, id, 1, 1, 1, 'w1', "
+                "'succeeded', 'sandlock', 1 FROM tasks WHERE key = '0/base-types'"
+            )
+            tx.run(text(made))
+    assert " sandlock (auto) " in run("workers")[1]
+    log = home / "artifacts" / execution / "a1" / "log.txt"
+    log.parent.mkdir(parents=True)
+    log.write_text("hello\n")
+    assert run("logs", "base-types")[1].startswith(
+        "==> 0/base-types attempt 1 (succeeded, sandlock): "
+    )
+
+
 def test_tasks_are_filtered(run: Run, execution: str) -> None:
     _, told, _ = run("tasks", "--phase", "1", "--agent", "agent-test", "--json")
     items = json.loads(told)["data"]["items"]
@@ -144,7 +185,7 @@ def test_tasks_are_filtered(run: Run, execution: str) -> None:
 def test_why_takes_a_key_with_or_without_its_phase(run: Run, execution: str) -> None:
     code, told, _ = run("why", "crud-api")
     assert code == 0
-    assert told.startswith("1/crud-api is waiting. ")
+    assert told.startswith("1/crud-api (replay) is waiting. ")
     code, _, problem = run("why", "1/crud-apy")
     assert code == 1
     assert "Did you mean `1/crud-api`?" in problem

@@ -158,6 +158,7 @@ def test_progress_is_recorded_as_it_changes_and_written_newest_last(
     assert (repository / ".conductor" / "progress.md").read_text() == (
         "## 2027-01-15T08:00:00Z\n"
         "- Phase: 0\n"
+        "- Connector: replay\n"
         "- Phase Progress: 0.0%\n"
         "- Overall Progress: 0.0%\n"
         "- Active Tasks: 0\n"
@@ -167,6 +168,7 @@ def test_progress_is_recorded_as_it_changes_and_written_newest_last(
         "\n"
         "## 2027-01-15T08:01:00Z\n"
         "- Phase: 0\n"
+        "- Connector: replay\n"
         "- Phase Progress: 33.3%\n"
         "- Overall Progress: 25.0%\n"
         "- Active Tasks: 0\n"
