@@ -18,6 +18,8 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Afterwards kombu is as it was."""
     for name in ("redis", "rediss"):
         monkeypatch.setitem(TRANSPORT_ALIASES, name, TRANSPORT_ALIASES[name])
+    # Other tests have connected before.
+    monkeypatch.setattr(kombu.transport, "_transport_cache", {})
     guard_redis()
 
 
