@@ -21,7 +21,7 @@ SENTENCES = {
     "heartbeat_failed": "A heartbeat could not be written: {error}",
     "job_claimed": "{kind} {name} claimed, claim {number}",
     "job_refused": "The report of job {job} came too late and was refused",
-    "agent_broken": "The installed agent {name} can't be asked what it does: {error}",
+    "agent_broken": "What the agent {name} can do is not told: {error}",
     "estimate_unknown": "What {name} expects to take could not be written: {error}",
     "slot_stuck": "{name} is reported as TIMEOUT and keeps a slot of this worker until its agent "
     "ends",

@@ -50,6 +50,7 @@ from workers.failures import AttemptFailed, FailureKind
 from workers.git.errors import GitFailed, SecretsFound, UnfitNames
 from workers.git.names import attempt_ref
 from workers.held import Held
+from workers.introduction import introduce
 from workers.mcp.offers import offers_of
 from workers.metering import Meter
 from workers.resumption import INTERRUPTED, Start, goes_on
@@ -354,6 +355,7 @@ def _perform(attempt: _Attempt, worktree: Worktree | None, start: Start) -> Agen
         if not agent.can_handle_task(task):
             raise _declined(agent, task)
         if connector is None:
+            introduce(workshop, claim, agent)
             expect(workshop.patience, claim, agent, task, log.write)
         with telemetry.agent(claim, connector, attempt.context):
             result = agent.perform_task(task, attempt.context)

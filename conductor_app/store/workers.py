@@ -1,12 +1,12 @@
 """Workers as they tell of themselves: queues, slots, when they were last heard of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
 from conductor_app.store.database import Transaction
-from conductor_app.store.tables import workers
+from conductor_app.store.tables import jobs, workers
 
 
 def register(tx: Transaction, **values: Any) -> None:
@@ -16,6 +16,12 @@ def register(tx: Transaction, **values: Any) -> None:
 
 def beat(tx: Transaction, worker_id: str, **values: Any) -> None:
     tx.run(update(workers).where(workers.c.id == worker_id).values(seen_at=tx.now, **values))
+
+
+def tell(tx: Transaction, job_id: str, agents: Mapping[str, Any]) -> None:
+    """What agents can do, in the row of the worker that holds this job."""
+    holder = select(jobs.c.worker_id).where(jobs.c.id == job_id).scalar_subquery()
+    tx.run(update(workers).where(workers.c.id == holder).values(agents=dict(agents)))
 
 
 def all_rows(tx: Transaction) -> Sequence[Row[Any]]:

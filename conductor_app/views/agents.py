@@ -33,7 +33,8 @@ def known(tx: Transaction) -> dict[str, AgentSpec]:
         for agent, spec in workflows.agents_of(tx, newest.version).items():
             found.setdefault(agent, spec)
     for entry, said in _told(jobs.fresh_workers(tx, SILENCE)).items():
-        if all(spec.function != entry for spec in found.values()):
+        # A class (`module:Class`) is some workflow's, under the name that it has there.
+        if ":" not in entry and all(spec.function != entry for spec in found.values()):
             # Its name is its package's to choose, so nothing is demanded of it here.
             own = AgentSpec.model_construct(name=entry, title=said["title"], function=entry)
             found.setdefault(entry, own)
@@ -41,7 +42,7 @@ def known(tx: Transaction) -> dict[str, AgentSpec]:
 
 
 def _told(workers: Sequence[Row[Any]]) -> dict[str, dict[str, Any]]:
-    """By entry point, what installed agents say of themselves."""
+    """By function, what agents say of themselves where workers run."""
     return {name: said for row in workers for name, said in (row.agents or {}).items()}
 
 

@@ -166,6 +166,13 @@ class Guesses(Looks):
         return float(task.title)
 
 
+class Speaks(Looks):
+    """Says what it can do."""
+
+    def get_capabilities(self, phase: int) -> list[str]:
+        return ["speech"]
+
+
 class Declines(Looks):
     """Takes no task whose title says that it is too hard."""
 

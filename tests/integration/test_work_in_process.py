@@ -17,7 +17,7 @@ from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import migrations
 from conductor_app.store.tables import attempts, executions, tasks
-from conductor_app.views import errors_log
+from conductor_app.views import agents, errors_log
 from conductor_app.workflows import loader
 from workers import attempt, process
 from workers.process import WorkerProcess
@@ -298,6 +298,27 @@ phases:
     assert logs["0/sure"] == "expects to take 1.5 s\n"
     assert "gave nan, which is no duration" in logs["0/odd"]
     assert "raised ValueError" in logs["0/mute"]
+
+
+def test_an_agent_that_is_named_as_a_class_says_what_it_can_do_when_it_works(
+    stage: Callable[..., Stage],
+) -> None:
+    at = stage()
+    at.run(
+        """
+  speaker: {title: Speaks, function: "tests.faults.agents:Speaks"}
+phases:
+  - number: 0
+    name: Only
+    tasks:
+      - {key: a, title: A, agent: speaker, needs: [], files: false}
+      - {key: b, title: B, agent: looker, needs: [], files: false}
+"""
+    )
+    with at.conductor.read() as tx:
+        shown = {each["name"]: each for each in agents.agents(tx, agents.known(tx))}
+    assert shown["speaker"]["skills"] == ["speech"]
+    assert shown["looker"]["skills"] == []
 
 
 def test_where_an_agent_raised_is_shown_to_people(stage: Callable[..., Stage]) -> None:

@@ -135,8 +135,8 @@ def test_installed_agents_tell_what_they_can_do(
             "capabilities": {"1": ["an outline"]},
         }
     }
-    assert "unable can't be asked what it does: no words" in caplog.text
-    assert "gone can't be asked" in caplog.text
+    assert "agent unable can do is not told: no words" in caplog.text
+    assert "agent gone can do is not told" in caplog.text
 
 
 def test_an_agent_that_is_not_installed_says_which_are() -> None:

@@ -21,6 +21,7 @@ class AgentRegistry:
     def __init__(self) -> None:
         self._registered: dict[str, BaseAgent] = {}
         self._installed: Extensions[Callable[[], BaseAgent]] = Extensions(GROUP)
+        self._told: dict[str, dict[str, Any]] = {}
 
     def register(self, agent: BaseAgent) -> None:
         """Let this agent do every task for its `agent_type`, in place of what is declared."""
@@ -48,17 +49,23 @@ class AgentRegistry:
             raise AttemptFailed(FailureKind.AGENT_ERROR, error.message, retryable=False) from error
 
     def told(self) -> dict[str, dict[str, Any]]:
-        """By entry point, what installed agents say of themselves; a broken one is left out."""
-        found = {}
+        """By function, what agents say of themselves: those installed, and all that worked here."""
         for name in self._installed.names():
             try:
                 # Its name is its package's to choose, so nothing is demanded of it here.
                 spec = AgentSpec.model_construct(name=name, function=name)
-                found[name] = description.told(self.resolve(spec))
+                self.introduce(name, self.resolve(spec))
             except Exception as problem:
                 # Tasks that need it fail with this; the worker has others.
                 logs.warning("agent_broken", name=name, error=problem)
-        return found
+        return dict(self._told)
+
+    def introduce(self, function: str, agent: BaseAgent) -> bool:
+        """Whether it says something that was not told of this function yet."""
+        said = description.told(agent)
+        news = self._told.get(function) != said
+        self._told[function] = said
+        return news
 
     def needs_connector(self, spec: AgentSpec) -> bool:
         """Whether tasks of this specification are carried out by a connector."""

@@ -13,7 +13,7 @@ workers = Table(
     Column("role", Text, nullable=False),
     Column("queues", JSON, nullable=False),
     Column("slots", Integer, nullable=False),
-    # By entry point, what the agents that are installed beside it say that they can do.
+    # By function, what the agents in Python that it knows say that they can do.
     Column("agents", JSON),
     Column("sandbox", Text),
     Column("status", Text, nullable=False),
