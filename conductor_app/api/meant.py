@@ -8,19 +8,21 @@ from conductor_app.engine import projects
 from conductor_app.store.database import Transaction
 from conductor_app.views import current
 
+BY_QUERY = "Name one with the query parameter `project`, or its id with `execution`."
+
 
 def current_execution(tx: Transaction, project: str | None, execution: str | None) -> Row[Any]:
     """The one named, else the newest unfinished; raises Ambiguous, NotFound."""
     if execution is not None:
         return current.execution(tx, execution)
-    return current.current_execution(tx, project_id(tx, project))
+    return current.current_execution(tx, project_id(tx, project), BY_QUERY)
 
 
 def last_execution(tx: Transaction, project: str | None, execution: str | None) -> Row[Any]:
     """The same for reading: when nothing is unfinished, what ended last."""
     if execution is not None:
         return current.execution(tx, execution)
-    return current.last_execution(tx, project_id(tx, project))
+    return current.last_execution(tx, project_id(tx, project), BY_QUERY)
 
 
 def project_id(tx: Transaction, project: str | None) -> str | None:

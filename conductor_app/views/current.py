@@ -12,6 +12,8 @@ from conductor_app.store.tables import executions, projects
 
 # Guided ones are among them: the commands of the current execution are how people move them on.
 UNFINISHED = OPEN
+# How people at a terminal say which one they mean.
+BY_OPTION = "Name one with --project, or its id with --execution."
 
 
 def execution(tx: Transaction, execution_id: str) -> Row[Any]:
@@ -24,19 +26,23 @@ def execution(tx: Transaction, execution_id: str) -> Row[Any]:
     return row
 
 
-def current_execution(tx: Transaction, project_id: str | None = None) -> Row[Any]:
+def current_execution(
+    tx: Transaction, project_id: str | None = None, way_out: str = BY_OPTION
+) -> Row[Any]:
     """The newest unfinished execution of the project.
 
     Without a project there must be only one that has any: raises Ambiguous with the list
-    (details `executions`) or NotFound.
+    (details `executions`) and how to name one, or NotFound.
     """
-    return _only(newest_of_each(tx, project_id, UNFINISHED), "nothing is running")
+    return _only(newest_of_each(tx, project_id, UNFINISHED), "nothing is running", way_out)
 
 
-def last_execution(tx: Transaction, project_id: str | None = None) -> Row[Any]:
+def last_execution(
+    tx: Transaction, project_id: str | None = None, way_out: str = BY_OPTION
+) -> Row[Any]:
     """The current execution; when there is none, the one that ended last. Raises as that does."""
     found = newest_of_each(tx, project_id, UNFINISHED)
-    return _only(found or newest_of_each(tx, project_id), "nothing was started yet")
+    return _only(found or newest_of_each(tx, project_id), "nothing was started yet", way_out)
 
 
 def _selected() -> Select[Any]:
@@ -55,13 +61,13 @@ def newest_of_each(
     return tx.all(_selected().where(executions.c.id.in_(newest)).order_by(executions.c.id.desc()))
 
 
-def _only(found: Sequence[Row[Any]], nothing: str) -> Row[Any]:
+def _only(found: Sequence[Row[Any]], nothing: str, way_out: str) -> Row[Any]:
     if not found:
         raise NotFound(f"There is no such execution: {nothing}. Start one with `conductor run`.")
     if len(found) > 1:
         names = "; ".join(f"{row.id} of {row.project} ({row.status})" for row in found)
         raise Ambiguous(
-            f"Several projects have an execution: {names}. Name one with --project, or its id.",
+            f"Several projects have an execution: {names}. {way_out}",
             executions=[
                 {
                     "id": row.id,

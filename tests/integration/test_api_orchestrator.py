@@ -117,6 +117,7 @@ def test_several_projects_with_work_are_listed_when_none_is_named(
     error = api.get("/orchestrator/status", 409)
     assert error["code"] == "ambiguous"
     assert {each["id"] for each in error["details"]["executions"]} == ids
+    assert "query parameter `project`" in error["message"] and "--" not in error["message"]
     assert api.get("/orchestrator/status", project="other")["project"] == "other"
     for id_ in ids:
         assert api.get("/orchestrator/status", execution=id_)["executionId"] == id_

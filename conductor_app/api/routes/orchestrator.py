@@ -138,7 +138,7 @@ def _start(tx: Transaction, query: OrchestratorQuery, body: StartOrchestrator) -
         return _resumed(tx, query.execution)
     if project is None:
         try:
-            return _resumed(tx, current.current_execution(tx).id)
+            return _resumed(tx, meant.current_execution(tx, None, None).id)
         except NotFound:
             chosen = projects.only(tx).id
     else:
