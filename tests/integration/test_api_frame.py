@@ -140,7 +140,10 @@ def test_a_database_without_schema_is_a_clear_failure(api: Caller) -> None:
         tx.run(text("DROP TABLE projects"))
     told = api.client.get("/api/v1/health/ready")
     assert told.status_code == 503
-    found = {each["name"]: each for each in told.get_json()["data"]["dependencies"]}
+    assert told.get_json()["success"] is False
+    error = told.get_json()["error"]
+    assert error["code"] == "not_ready" and "database: " in error["message"]
+    found = {each["name"]: each for each in error["details"]["dependencies"]}
     assert found["database"]["state"] == "down"
     assert "no schema yet" in found["database"]["detail"]
     assert "conductor db upgrade" in found["database"]["detail"]

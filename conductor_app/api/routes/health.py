@@ -6,10 +6,11 @@ from importlib.metadata import version as version_of
 from flask import Response
 
 from conductor_app.api.access import conductor
-from conductor_app.api.answers import Answer, answered
+from conductor_app.api.answers import answered
 from conductor_app.api.readiness import examine
 from conductor_app.api.resources import open_resource
-from conductor_app.api.schemas.base import OK, Success, described
+from conductor_app.api.schemas.base import OK, Failure, described
+from conductor_app.errors import Unreachable
 
 api = open_resource("health", "Open to everybody: is it alive, is it ready, which version")
 
@@ -20,15 +21,23 @@ def live() -> Response:
     return answered("Conductor is alive", {"status": "alive"})
 
 
-@api.get("/health/ready", responses={**OK, 503: described("Something required is down", Success)})
+class NotReady(Unreachable):
+    """Something that Conductor requires is down."""
+
+    code = "not_ready"
+
+
+@api.get("/health/ready", responses={**OK, 503: described("Something required is down", Failure)})
 def ready() -> Response:
     """Each dependency with its state and latency; 503 when one that is required is down."""
     is_ready, dependencies = examine(conductor())
-    return Answer(
-        "Conductor is ready" if is_ready else "Conductor is not ready",
-        {"status": "ready" if is_ready else "not_ready", "dependencies": dependencies},
-        status=200 if is_ready else 503,
-    ).response()
+    if is_ready:
+        return answered("Conductor is ready", {"status": "ready", "dependencies": dependencies})
+    down = [each for each in dependencies if each["required"] and each["state"] != "up"]
+    reasons = " ".join(f"{each['name']}: {each['detail']}" for each in down)
+    raise NotReady(
+        f"Conductor is not ready. {reasons}", status="not_ready", dependencies=dependencies
+    )
 
 
 @api.get("/version", responses=OK)
