@@ -1,5 +1,6 @@
 """Settings: one frozen, typed object, read from the environment, with the addresses it implies."""
 
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -155,6 +156,13 @@ class Settings(BaseSettings):
             object.__setattr__(self, "recordings", self.recordings.expanduser().absolute())
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.home / 'conductor.db'}")
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """The environment variable that a person would change: the one that is set, else ours."""
+        alias = cls.model_fields[field].validation_alias
+        names = alias.choices if isinstance(alias, AliasChoices) else [f"CONDUCTOR_{field.upper()}"]
+        return next((str(name) for name in names if os.environ.get(str(name))), str(names[0]))
 
     @property
     def places(self) -> Places:

@@ -23,8 +23,8 @@ def problems(settings: Settings) -> Iterator[str]:
     yield from _unknown_schemes(settings)
     if settings.database_url in ("sqlite://", "sqlite:///:memory:"):
         yield (
-            "CONDUCTOR_DATABASE_URL is a database in memory, which Conductor's processes can't "
-            "share. Name a file: sqlite:////absolute/path/conductor.db."
+            f"{settings.variable('database_url')} is a database in memory, which Conductor's "
+            "processes can't share. Name a file: sqlite:////absolute/path/conductor.db."
         )
     if settings.heartbeat_seconds * 2 > settings.lease_seconds:
         yield (
@@ -58,14 +58,17 @@ def _unknown_schemes(settings: Settings) -> Iterator[str]:
     """URLs of servers that Conductor does not speak with; only the scheme is shown, never more."""
     spoken = (
         (
-            *("CONDUCTOR_DATABASE_URL", settings.database_url, DATABASES),
+            *(settings.variable("database_url"), settings.database_url, DATABASES),
             "sqlite:////FILE or postgresql://USER:PASSWORD@HOST/NAME",
         ),
         (
-            *("CONDUCTOR_BROKER_URL", settings.broker_url, BROKERS),
+            *(settings.variable("broker_url"), settings.broker_url, BROKERS),
             "redis://HOST/0 or amqp://USER:PASSWORD@HOST//, or unset it",
         ),
-        ("CONDUCTOR_REDIS_URL", settings.redis_url, REDIS, "redis://HOST/0, or unset it"),
+        (
+            *(settings.variable("redis_url"), settings.redis_url, REDIS),
+            "redis://HOST/0, or unset it",
+        ),
     )
     for variable, url, schemes, way_out in spoken:
         scheme = (url or schemes[0]).partition(":")[0]

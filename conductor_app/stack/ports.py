@@ -29,14 +29,15 @@ def choose_port(settings: Settings) -> int:
     if "port" in settings.model_fields_set:
         raise PortInUse(
             f"Port {settings.port} of {settings.host} is in use by another program. "
-            "Stop that program, or unset CONDUCTOR_PORT to get the next free one."
+            "Stop that program, or choose another with --port or CONDUCTOR_PORT; without either "
+            "the next free one is taken."
         )
     for port in range(settings.port + 1, settings.port + ATTEMPTS):
         if is_free(settings.host, port):
             return port
     raise PortInUse(
         f"Ports {settings.port} to {port} of {settings.host} are all in use. "
-        "Choose a free one with CONDUCTOR_PORT."
+        "Choose a free one with --port or CONDUCTOR_PORT."
     )
 
 

@@ -15,9 +15,9 @@ def require_reachable(settings: Settings) -> None:
     """Of the servers that settings name by URL: raises Unreachable, naming what does not answer,
     and InvalidSettings for a URL that can't be read."""
     servers = (
-        ("The database", "CONDUCTOR_DATABASE_URL", settings.database_url),
-        ("The broker", "CONDUCTOR_BROKER_URL", settings.broker_url),
-        ("Redis", "CONDUCTOR_REDIS_URL", settings.redis_url),
+        ("The database", settings.variable("database_url"), settings.database_url),
+        ("The broker", settings.variable("broker_url"), settings.broker_url),
+        ("Redis", settings.variable("redis_url"), settings.redis_url),
     )
     for what, variable, url in servers:
         try:

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from conductor_app.printable import printable, printable_line
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import errors as table
 from conductor_app.views.units import moment, shown
@@ -27,8 +28,8 @@ def text(tx: Transaction, execution_id: str) -> str:
 
 def _entry(row: Row[Any]) -> str:
     who = shown(row.agent) if row.agent else OWN
-    message = " ".join(row.message.split())
+    message = printable_line(" ".join(row.message.split()))
     head = f"[{moment(row.created_at)}] [{row.severity}] Phase {row.phase} - {who}: {message}\n"
-    detail = row.detail.strip()
+    detail = printable(row.detail.strip())
     # Indented, so that no line of a detail can pass for an entry.
     return head + "".join(f"    {line}\n" for line in detail.splitlines())

@@ -210,6 +210,6 @@ class TestPorts:
     def test_a_port_chosen_on_purpose_is_used_or_refused(self, home: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other_program:
             taken = other_program.getsockname()[1]
-            with pytest.raises(PortInUse, match=rf"Port {taken} .* in use .*CONDUCTOR_PORT"):
+            with pytest.raises(PortInUse, match=rf"Port {taken} .* in use .*--port or CONDUCTOR_P"):
                 choose_port(Settings.load(port=taken))
         assert choose_port(Settings.load(port=taken)) == taken

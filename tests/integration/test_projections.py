@@ -202,6 +202,23 @@ def test_errors_are_logged_with_severity_agent_and_detail(
     ]
 
 
+def test_what_moves_a_cursor_is_harmless_in_the_log_of_errors(
+    engine: Engine, conductor: Conductor, repository: Path
+) -> None:
+    id_ = started(engine, repository)
+    engine.do(
+        records.add_error,
+        *(id_, 0, "low", "AGENT_ERROR", "red \x1b[31mwords"),
+        detail="\x1b[2J\x07\tgone\rforged\nnext",
+    )
+    projections.refresh(conductor)
+    told = (repository / ".conductor" / "errors.log").read_bytes().decode()
+    assert told == (
+        "[2027-01-15T08:00:00Z] [low] Phase 0 - conductor: red \\x1b[31mwords\n"
+        "    \\x1b[2J\\x07\tgone\\rforged\n    next\n"
+    )
+
+
 def test_lessons_have_the_document_s_fields(
     engine: Engine, conductor: Conductor, repository: Path
 ) -> None:

@@ -43,6 +43,15 @@ def test_what_is_silent_is_named_with_the_variable_to_change(home: Path) -> None
     assert "secret" not in raised.value.message
 
 
+@pytest.mark.parametrize("name", ["REDIS_URL", "CONDUCTOR_REDIS_URL"])
+def test_the_variable_that_was_set_is_the_one_that_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "redis://127.0.0.1:1/0")
+    with pytest.raises(Unreachable, match=rf"change {name}\."):
+        require_reachable(Settings.load())
+
+
 @pytest.mark.parametrize(
     "url", ["redis://:secret@cache:99999/0", "redis://:secret@cache:port/0", "redis://:secret@[x/0"]
 )
