@@ -1,4 +1,4 @@
-"""The control plane: decides what happens next; never runs git or a command itself."""
+"""The control plane: decides what happens next; what touches a repository is done by workers."""
 
 from __future__ import annotations
 

@@ -20,6 +20,13 @@ from conductor_app.workflows.positions import Document, Position, Unreadable, re
 SUFFIXES = (".yml", ".yaml")
 
 
+class NoSuchWorkflow(NotFound):
+    """There is no workflow file of this name, and none is built in."""
+
+    # Wrong whatever the state of things, as a repository that is not there.
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class LocatedProblem:
     """What is wrong at a line and column (from 1) of a file."""
@@ -112,7 +119,7 @@ def version_of(text: str) -> str:
 
 
 def locate(path_or_name: str | Path) -> Path:
-    """The file that a path or a built-in name stands for; raises NotFound."""
+    """The file that a path or a built-in name stands for; raises NoSuchWorkflow."""
     path = Path(path_or_name)
     if path.is_file():
         return path
@@ -122,7 +129,7 @@ def locate(path_or_name: str | Path) -> Path:
         return builtins[name]
     near = closest(name, builtins)
     meant = f"Did you mean `{near}`?" if near else f"Built in: {', '.join(builtins) or 'none'}."
-    raise NotFound(f"There is no workflow file and no built-in workflow `{name}`. {meant}")
+    raise NoSuchWorkflow(f"There is no workflow file and no built-in workflow `{name}`. {meant}")
 
 
 def _builtins() -> dict[str, Path]:

@@ -106,6 +106,14 @@ def test_a_wrong_command_or_option_is_2_with_a_suggestion(
     assert "--json" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_workflow_that_is_not_there_is_wrong_usage(
+    run: Run, home: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert run(command, "project-conducter") == 2
+    assert "Did you mean `project-conductor`?" in capsys.readouterr().err
+
+
 class TestErrors:
     def test_a_refusal_is_its_sentence_on_standard_error(
         self, run: Run, capsys: pytest.CaptureFixture[str]
