@@ -46,6 +46,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "deploy": Entry("orchestrator:command_deploy", "Make one agent available to it."),
         "report": Entry("orchestrator:command_report", "Say what was done, proved and spent."),
         "dashboard": Entry("orchestrator:command_dashboard", "Show the whole picture once."),
+        "files": Entry("files:command_files", "Write the files in .conductor/ anew."),
         "budget": Entry("budget:command_budget", "Show what may be spent, and give more."),
     },
     "Tasks and workers": {

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from conductor_app.cli import run_begin
 from conductor_app.cli.client import Api, api_of
+from conductor_app.cli.files import written_in_the_end
 from conductor_app.cli.output import Output
 from conductor_app.cli.reading import open_database
 from conductor_app.cli.run_announcement import announcement
@@ -61,11 +62,14 @@ def run(
     Raises Unfinished, Interrupted, RunUnderWay, and what stack and API raise.
     """
     with ExitStack() as while_running:
+        # Left last: nothing writes them after what the stack did in the end.
+        begun_ids = while_running.enter_context(written_in_the_end(settings, output))
         stack = while_running.enter_context(running_stack(settings, output))
         database = while_running.enter_context(open_database(settings))
         api = api_of(stack, settings, patience=PATIENCE_SECONDS)
         course = _Course(settings, output, stack, database, api, record)
         begun = course.begin(order, location)
+        begun_ids.append(begun.execution_id)
         try:
             course.announce(begun, resumed=order is None)
             course.follow(begun)
