@@ -214,8 +214,7 @@ class Repository:
         if not self.git.run("for-each-ref", "--count=1"):
             return EmptyRepository(
                 f"{place} has no commit yet, so there is nothing to start from. Commit "
-                "what is there: `git add -A && git commit -m 'Start'` (`--allow-empty` if there "
-                "is nothing yet)."
+                "what is there: `git add -A && git commit --allow-empty -m Start`."
             )
         return UnknownRevision(
             f"{place} has no revision {revision!r}. `git branch --all` and `git tag` "

@@ -61,7 +61,7 @@ def require_repository(directory: Path) -> Path:
     if top is None:
         raise NotARepository(
             f"{directory} is not a git repository, and agents work on commits. Make it one: "
-            f"git -C {place} init && git -C {place} add -A && git -C {place} commit -m Start"
+            f"git -C {place} init && {_first_commit(directory)}"
         )
     if Path(top).resolve() != directory.resolve():
         raise NotARepository(
@@ -71,9 +71,15 @@ def require_repository(directory: Path) -> Path:
     if _asked(directory, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
         raise NotARepository(
             f"The repository {directory} has no commit yet, and agents start from one. Make it: "
-            f"git -C {place} add -A && git -C {place} commit -m Start"
+            f"{_first_commit(directory)}"
         )
     return directory.resolve()
+
+
+def _first_commit(directory: Path) -> str:
+    """What makes one, also of an empty directory."""
+    git = f"git -C {shlex.quote(str(directory))}"
+    return f"{git} add -A && {git} commit --allow-empty -m Start"
 
 
 def require_git() -> None:

@@ -70,13 +70,14 @@ def one_at_a_time(home: Path) -> Iterator[None]:
         yield
 
 
-def require_free(tx: Transaction, location: str) -> None:
+def require_free(tx: Transaction, location: str, *, stack_goes_on: bool) -> None:
     """Refuse a second run on a project that has an unfinished one. Raises RunUnderWay."""
+    started = "" if stack_goes_on else "`conductor up`, then "
     for execution in unfinished_of(tx, location):
         raise RunUnderWay(
             f"Execution {execution.id} ({execution.workflow_name}) is {execution.status} on "
             f"{location}, and two would get in each other's way. Go on with it: `conductor run "
-            f"--resume --project {shlex.quote(location)}`; or end it: `conductor up`, then "
+            f"--resume --project {shlex.quote(location)}`; or end it: {started}"
             f"`conductor stop --cancel --execution {execution.id}`.",
             execution=execution.id,
         )

@@ -93,7 +93,7 @@ class _Course:
         location = location or str(fresh_directory(self.settings.home))
         with run_begin.one_at_a_time(self.settings.home):
             with self.database.read() as tx:
-                run_begin.require_free(tx, location)
+                run_begin.require_free(tx, location, stack_goes_on=goes_on(self.stack))
             return run_begin.begin(self.api, location, order)
 
     def announce(self, begun: Begun, *, resumed: bool) -> None:

@@ -94,7 +94,7 @@ def _left(tx: Transaction, task: Row[Any]) -> str:
 def _way_out(execution: Row[Any], task: Row[Any]) -> str:
     if execution.status in EXECUTION_ENDED:
         return _over(execution)
-    return f"Way out: `conductor retry {task.key}` or `conductor skip {task.key} --reason WHY`."
+    return f"Way out: {_retry_or_skip(task.key)}"
 
 
 def _over(execution: Row[Any]) -> str:
@@ -193,8 +193,12 @@ def _waits_for(needs: Sequence[Need]) -> str:
     stuck = [each.key for each in needs if each.state in (TaskState.FAILED, TaskState.CANCELLED)]
     said = f"It waits for {listed}{more}."
     if stuck:
-        said += f" Way out: `conductor retry {stuck[0]}` or `conductor skip {stuck[0]}`."
+        said += f" Way out: {_retry_or_skip(stuck[0])}"
     return said
+
+
+def _retry_or_skip(key: str) -> str:
+    return f"`conductor retry {key}` or `conductor skip {key} --reason WHY`."
 
 
 def _undecided(asked: Row[Any]) -> str:

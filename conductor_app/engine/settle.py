@@ -56,7 +56,8 @@ def _blocked(tx: Transaction, execution: Execution) -> bool:
         tx,
         execution,
         f"{names}: nothing that needs it can go on. "
-        f"Way out: `conductor retry {stuck[0].key}` or `conductor skip {stuck[0].key}`.",
+        f"Way out: `conductor retry {stuck[0].key}` or "
+        f"`conductor skip {stuck[0].key} --reason WHY`.",
     )
     return True
 

@@ -145,7 +145,7 @@ def test_a_need_that_failed(engine: Engine) -> None:
     engine.run(outcomes={"0/b": [GIVEN_UP]})
     of_need = said(engine, id_, "0/c")
     assert of_need.startswith("The execution is paused: 0/b (failed)")
-    assert "Way out: `conductor retry 0/b` or `conductor skip 0/b`" in of_need
+    assert "Way out: `conductor retry 0/b` or `conductor skip 0/b --reason WHY`" in of_need
     failed = ask(engine, id_, "0/b")
     assert failed.state == "failed"
     assert failed.sentence.startswith("AGENT_ERROR: It broke. Way out: `conductor retry 0/b`")

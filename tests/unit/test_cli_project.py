@@ -70,8 +70,20 @@ def test_what_is_no_repository_is_refused_with_the_way_out(tmp_path: Path) -> No
 
 def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
-    with pytest.raises(NotARepository, match=r"has no commit yet.*commit -m Start"):
+    with pytest.raises(NotARepository, match=r"has no commit yet.*commit --allow-empty -m Start"):
         require_repository(tmp_path)
+
+
+def test_the_way_out_works_as_it_is_typed_in_an_empty_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+    with pytest.raises(NotARepository) as refused:
+        require_repository(tmp_path)
+    subprocess.run(refused.value.message.partition("Make it one: ")[2], shell=True, check=True)
+    assert require_repository(tmp_path) == tmp_path.resolve()
 
 
 def test_a_part_of_a_repository_is_refused_and_the_whole_named(repository: Path) -> None:

@@ -62,5 +62,5 @@ def _not_a_repository(path: Path, said: str) -> NotARepository:
         )
     return NotARepository(
         f"{path} is not a git repository. Make it one: `git init`, then commit what is there "
-        "(`git add -A && git commit -m 'Start'`)."
+        "(`git add -A && git commit --allow-empty -m Start`)."
     )
