@@ -13,12 +13,15 @@ SHOWN = 500
 @command("workers", example="conductor workers")
 @click.option("--all", "everyone", is_flag=True, help="Also those that have ended.")
 def command_workers(invocation: Invocation, everyone: bool) -> None:
-    """List the workers: their queues, their slots, and whether they were heard of lately."""
+    """List the workers: their queues, their slots, and whether they were heard of lately.
+
+    One that is lost told nothing of itself for as long as a lease: it was killed, or hangs.
+    """
     from conductor_app.views import lists
 
     with reading(invocation.settings) as tx:
         rows = lists.workers(tx, limit=SHOWN).items
-    shown = [row for row in rows if everyone or row["status"] == "up"]
+    shown = [row for row in rows if everyone or row["status"] != "down"]
     output = invocation.output
     if shown:
         output.table(
@@ -27,7 +30,7 @@ def command_workers(invocation: Invocation, everyone: bool) -> None:
                 (
                     row["id"][-8:],
                     row["role"],
-                    _state(row["status"], row["heard"]),
+                    row["status"],
                     row["slots"],
                     _sandbox(row),
                     row["host"],
@@ -51,7 +54,3 @@ def _sandbox(row: dict[str, Any]) -> str:
     """The level where an attempt has shown it, with the setting where that leaves it open."""
     level, setting = row["sandbox_level"], row["sandbox"] or ""
     return setting if level in (None, setting) else f"{level} ({setting})"
-
-
-def _state(status: str, heard: bool) -> str:
-    return "silent" if status == "up" and not heard else status

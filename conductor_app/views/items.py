@@ -207,7 +207,11 @@ def error(row: Row[Any]) -> Item:
 
 
 def worker(row: Row[Any], now: int, silence: int) -> Item:
-    """A worker; `heard` says whether it told of itself within the last `silence` milliseconds."""
+    """A worker; `heard` says whether it told of itself within the last `silence` milliseconds.
+
+    One that should have and did not, killed for instance, is `lost`, as attempts are.
+    """
+    heard = row.status == "up" and now - row.seen_at <= silence
     return {
         "id": row.id,
         "host": row.host,
@@ -216,8 +220,8 @@ def worker(row: Row[Any], now: int, silence: int) -> Item:
         "queues": row.queues,
         "slots": row.slots,
         "sandbox": row.sandbox,
-        "status": row.status,
-        "heard": row.status == "up" and now - row.seen_at <= silence,
+        "status": "lost" if row.status == "up" and not heard else row.status,
+        "heard": heard,
         "started_at": iso(row.started_at),
         "seen_at": iso(row.seen_at),
     }

@@ -150,7 +150,8 @@ def test_errors_lessons_workers_projects_and_versions(engine: Engine, done: str)
     engine.later(10)
     engine.register("w2", ["agent.api"], 4)
     engine.later(25)
-    assert [each["heard"] for each in every(engine, lists.workers, limit=1)] == [False, True]
+    workers = every(engine, lists.workers, limit=1)
+    assert [(each["status"], each["heard"]) for each in workers] == [("lost", False), ("up", True)]
     assert [each["name"] for each in every(engine, lists.projects)] == ["demo"]
     assert [each["name"] for each in every(engine, lists.workflows)] == ["w"]
     assert every(engine, lists.checkpoints, done)[0]["phase"] == 0
