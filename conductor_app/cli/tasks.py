@@ -41,11 +41,7 @@ def command_tasks(
         chosen = to_be_shown(tx, invocation, execution)
         connector = connectors.chooser(tx, chosen, invocation.settings.default_connector)
         rows = [
-            {
-                **row,
-                "connector": connector(row["phase"], row["agent"]),
-                "beyond_target": row["phase"] > chosen.target_phase,
-            }
+            {**row, "connector": connector(row["phase"], row["agent"])}
             for row in _all_tasks(tx, chosen.id, filters)
         ]
     inside = [row for row in rows if not row["beyond_target"]]

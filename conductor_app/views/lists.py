@@ -150,7 +150,10 @@ def tasks(
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> Page:
-    """The tasks of an execution; with `history` also the generations that were replaced."""
+    """The tasks of an execution; with `history` also the generations that were replaced.
+
+    One that is `beyond_target` waits for nothing: the execution ends before it.
+    """
     table = tables.tasks
     statement = narrowed(
         _of(table, execution_id, history),
@@ -160,7 +163,12 @@ def tasks(
         Filter(table.c.agent, _agents(agent)),
         Filter(table.c.milestone, milestone),
     )
-    return cut(tx, statement, order_of(TASK_ORDERS, sort), items.task, limit, cursor)
+    page = cut(tx, statement, order_of(TASK_ORDERS, sort), items.task, limit, cursor)
+    executions = tables.executions
+    target = tx.value(select(executions.c.target_phase).where(executions.c.id == execution_id))
+    for each in page.items:
+        each["beyond_target"] = each["phase"] > target
+    return page
 
 
 def attempts(

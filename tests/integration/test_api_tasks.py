@@ -179,3 +179,13 @@ def test_what_was_not_written_is_not_found(api: Caller, repo: Path) -> None:
     assert api.get(f"/tasks/{routes}/log", 404, attempt=other)["code"] == "not_found"
     for name in ("../../api.token", "%2e%2e", "/etc/passwd"):
         assert api.get(f"/tasks/{routes}/log", 422, attempt=name)["code"] == "invalid_fields"
+
+
+def test_what_lies_beyond_the_target_is_told_apart_from_what_waits(api: Caller, repo: Path) -> None:
+    api.start(repo, target_phase=0)
+    listed = api.get("/tasks")["items"]
+    assert {each["key"]: each["beyond_target"] for each in listed} == {
+        "0/types": False,
+        "0/routes": False,
+        "1/docs": True,
+    }
