@@ -38,6 +38,8 @@ def running_stack(settings: Settings, output: Output) -> Iterator[RunningStack]:
                 stack, fresh = launch(settings, progress, keep=False)
             if not fresh:
                 teller(output)(_found(stack, user))
+                if warning := embedded.warning_of_settings(settings):
+                    output.note(f"Warning: {warning}")
             yield stack
         finally:
             _leave(settings, user, output)

@@ -21,6 +21,7 @@ def command_up(invocation: Invocation, port: int | None, flower: bool | None) ->
     Without --port the API gets port 3000 or the next free one.
     """
     from conductor_app.settings_review import warnings
+    from conductor_app.stack import embedded
     from conductor_app.stack.launch import launch
     from conductor_app.stack.readiness import in_words
 
@@ -31,6 +32,8 @@ def command_up(invocation: Invocation, port: int | None, flower: bool | None) ->
     with invocation.output.working("Starting ...") as update:
         stack, fresh = launch(settings, lambda states: update(f"Starting: {in_words(states)}"))
     seconds = time.monotonic() - started
+    if not fresh and (differs := embedded.warning_of_settings(settings)):
+        invocation.output.note(f"Warning: {differs}")
     headline = (
         f"Conductor is up at {stack.url} ({seconds:.1f} s)."
         if fresh

@@ -11,7 +11,7 @@ from typing import Any
 
 from conductor_app.places import Places
 from conductor_app.settings import Settings
-from conductor_app.stack import datadir, users
+from conductor_app.stack import datadir, differences, users
 from conductor_app.stack.exclusive import alone
 from conductor_app.stack.leftovers import end_leftovers
 from conductor_app.stack.ports import choose_port, listens
@@ -95,10 +95,16 @@ def start(
         stack = RunningStack(settings.home, settings.host, choose_port(settings), keep)
         chosen = settings.model_copy(update={"port": stack.port})
         start_supervisor(chosen, programs(chosen))
-        _note_down(stack)
+        _note_down(stack, chosen)
         if not keep:
             _start_guard(stack)
         return stack, True
+
+
+def warning_of_settings(settings: Settings) -> str | None:
+    """What to say of settings that are not those of the stack that runs."""
+    noted = _noted(settings.home) or {}
+    return differences.warning(noted.get("settings"), settings)
 
 
 def stop(home: Path) -> bool:
@@ -174,8 +180,9 @@ def _kept(stack: RunningStack) -> RunningStack:
     return replace(stack, kept=True)
 
 
-def _note_down(stack: RunningStack) -> None:
-    _write(stack.home, {"host": stack.host, "port": stack.port, "kept": stack.kept})
+def _note_down(stack: RunningStack, settings: Settings) -> None:
+    where = {"host": stack.host, "port": stack.port, "kept": stack.kept}
+    _write(stack.home, {**where, "settings": differences.to_note(settings)})
 
 
 def _write(home: Path, noted: Mapping[str, Any]) -> None:

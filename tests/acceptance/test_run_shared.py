@@ -51,14 +51,16 @@ def strangers() -> Iterator[Callable[[int], Stranger]]:
 
 
 def test_the_last_run_out_stops_what_the_first_one_started(
-    trial: Trial, wait_until: WaitUntil
+    trial: Trial, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = trial.beside()
     first = trial.start(*trial.run())
     wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "the first one works")
+    monkeypatch.setenv("AUTO_ADVANCE", "false")
     second = other.start(*other.run())
     wait_until(lambda: "1/wait started" in other.said.read_text(), 120, "the second one works")
     assert "the last run that uses it stops it" in other.said.read_text()
+    assert "CONDUCTOR_AUTO_ADVANCE is true there, false here" in other.said.read_text()
 
     trial.signal.touch()
     assert first.wait(timeout=120) == 0, trial.said.read_text()
