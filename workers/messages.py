@@ -52,9 +52,18 @@ class Channel(redis.Channel):
         # A connection that is lost is collected and then closed, and the second time nobody is
         # there to give messages back to: an error then would end the worker. They come back from
         # the server, and by the tick.
-        if self.connection is None or self.connection.client is None:
+        if self._given_up:
             self.do_restore = False
         super().close()  # type: ignore[no-untyped-call]
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        # What a lost connection brought is acknowledged by nobody, and comes again: the same.
+        if not self._given_up:
+            super().basic_ack(delivery_tag, multiple)  # type: ignore[no-untyped-call]
+
+    @property
+    def _given_up(self) -> bool:
+        return self.connection is None or self.connection.client is None
 
 
 class Transport(redis.Transport):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -50,10 +51,11 @@ def _files(home: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _read(place: Path) -> Iterator[tuple[str, bytes]]:
-    paths = [place] if place.is_file() else sorted(place.rglob("*"))
-    for path in paths:
+    # What is still at work removes files and folders meanwhile, which this walk is not hurt by.
+    walk = [] if place.is_file() else os.walk(place)
+    beneath = [Path(folder, name) for folder, folders, files in walk for name in folders + files]
+    for path in sorted(beneath) or [place]:
         yield str(path), str(path).encode()
-        # What is still at work removes files meanwhile.
         with suppress(FileNotFoundError):
             if path.is_file() and not path.is_symlink():
                 yield str(path), path.read_bytes()
