@@ -6,6 +6,7 @@ import click
 
 from conductor_app.cli.chosen import current_or_named, execution_option, to_be_shown
 from conductor_app.cli.invocation import Invocation, command
+from conductor_app.cli.left_alone import left_alone
 from conductor_app.cli.reading import reading
 from conductor_app.cli.status_words import status_lines
 
@@ -19,7 +20,8 @@ def command_status(invocation: Invocation, execution: str | None) -> None:
     with reading(invocation.settings) as tx:
         chosen = to_be_shown(tx, invocation, execution)
         shown = status(tx, chosen.id, invocation.settings.default_connector)
-    for line in status_lines(shown):
+        alone = left_alone(tx, invocation.settings, chosen)
+    for line in (*status_lines(shown), *filter(None, [alone])):
         invocation.output.say(line)
     invocation.output.result(shown, "Orchestrator status")
 

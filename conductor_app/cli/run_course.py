@@ -21,6 +21,7 @@ from conductor_app.cli.run_report import report_lines
 from conductor_app.cli.run_stack import PATIENCE_SECONDS, goes_on, running_stack
 from conductor_app.cli.run_stall import Stall
 from conductor_app.cli.run_watch import Watch
+from conductor_app.cli.words import resume_command
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState, PauseReason
 from conductor_app.errors import ConductorError, Refused
 from conductor_app.launch import Order
@@ -158,10 +159,6 @@ class _Course:
             f"{how} Go on with: {resume_command(execution.location)}",
             execution=begun.execution_id,
         ) from None
-
-
-def resume_command(location: str) -> str:
-    return f"conductor run --resume --project {shlex.quote(location)}"
 
 
 def way_on(execution: Row[Any], *, stack_goes_on: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -189,3 +190,8 @@ FACTS: Mapping[str, Callable[[Facts], tuple[str, str]]] = {
     "budget.alert": lambda facts: (NOTE, facts["message"]),
     "job.waits": _waits,
 }
+
+
+def resume_command(location: str) -> str:
+    """What lets the unfinished execution of a repository go on."""
+    return f"conductor run --resume --project {shlex.quote(location)}"

@@ -6,6 +6,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import psutil
 import pytest
 
 from conductor_app.stack import embedded
@@ -90,6 +91,8 @@ def test_the_stack_of_a_run_that_was_killed_ends_by_itself(
     running.kill()
     running.wait()
     wait_until(lambda: embedded.find(trial.home) is None, 60, "the stack has ended")
+    way_on = f"conductor run --resume --project {trial.repository}"
+    wait_until(lambda: way_on in trial.conductor("status").stdout, 30, "status says how to go on")
     trial.signal.touch()
     resumed = trial.conductor("run", "--resume", "--project", str(trial.repository))
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
@@ -145,3 +148,18 @@ def test_a_stack_that_comes_back_on_another_port_is_found_there(
     assert running.wait(timeout=60) == 130, trial.said.read_text()
     assert "is paused" in trial.conductor("status").stdout
     assert [told for told in stranger.told if told] == []
+
+
+def test_a_stack_that_a_killed_run_and_its_guard_left_behind_is_told_and_stopped(
+    trial: Trial, wait_until: WaitUntil
+) -> None:
+    running = trial.start(*trial.run())
+    wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "it works")
+    for process in psutil.process_iter(["cmdline"]):
+        if process.info["cmdline"][-2:] == ["conductor_app.stack.guard", str(trial.home)]:
+            process.kill()
+    running.kill()
+    running.wait()
+    assert "`conductor down` stops it" in trial.conductor("status").stdout
+    assert trial.conductor("down").stdout == "Conductor is down.\n"
+    assert embedded.find(trial.home) is None
