@@ -19,7 +19,7 @@ from conductor_app.store import migrations
 from conductor_app.store.tables import attempts, executions, tasks
 from conductor_app.views import agents, errors_log
 from conductor_app.workflows import loader
-from workers import attempt, process
+from workers import performing, process
 from workers.process import WorkerProcess
 from workers.sandbox import surroundings
 
@@ -390,7 +390,7 @@ def test_an_agent_that_overruns_is_timed_out_while_it_still_works(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(attempt, "LEAST_GRACE", 0.1)
+    monkeypatch.setattr(performing, "LEAST_GRACE", 0.1)
     caplog.set_level("INFO", "conductor")
     at = stage(heartbeat_seconds=0.05)
     one = at.begin(
