@@ -1,6 +1,7 @@
 """A small workflow whose agents are Python functions, and `conductor` as a process on it."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,12 @@ phases:
 """
 
 
+def _as_from_a_terminal() -> None:
+    """Whatever started the tests may ignore what a person's Ctrl-C or closed terminal sends."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+
+
 @dataclass
 class Trial:
     """A data directory, a repository, a workflow, and the file that its last task waits for."""
@@ -94,7 +101,13 @@ class Trial:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`conductor`, going on while the test does; all it says is in the file `said`."""
         with self.said.open("w") as said:
-            return subprocess.Popen(self._command(arguments), stdout=said, stderr=said, text=True)
+            return subprocess.Popen(
+                self._command(arguments),
+                stdout=said,
+                stderr=said,
+                text=True,
+                preexec_fn=_as_from_a_terminal,
+            )
 
     def run(self, **inputs: str) -> list[str]:
         """The arguments of a run on this repository."""

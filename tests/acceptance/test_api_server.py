@@ -171,7 +171,9 @@ def test_a_broker_that_is_away_costs_latency_only(home: Path, order: dict[str, A
     try:
         ready = server.get("/api/v1/health/ready")
         assert ready.status_code == 503
-        states = {each["name"]: each["state"] for each in ready.json()["data"]["dependencies"]}
+        states = {
+            each["name"]: each["state"] for each in ready.json()["error"]["details"]["dependencies"]
+        }
         assert (states["database"], states["broker"]) == ("up", "down")
         started = server.post("/executions", order)
         assert started.status_code == 201, started.text

@@ -168,7 +168,7 @@ def test_a_task_that_fails_for_good_and_the_ways_out(trial: Trial) -> None:
     ("arguments", "code", "words"),
     [
         (["run", "--connector", "oracle"], 2, "There is no connector `oracle`"),
-        (["run", "no-such-workflow"], 1, "project-conductor"),
+        (["run", "no-such-workflow"], 2, "project-conductor"),
         (["run", "--input", "colour=blue"], 2, "is not an input"),
         (["run", "--project", "/tmp"], 2, "is not a git repository"),
         (["run", "--resume", "--from", "1"], 2, "--project only"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -145,13 +145,17 @@ def admitted(
         yield Program(entrance, account, meter, server)
 
 
-def test_an_answer_comes_whole_and_is_settled(program: Program) -> None:
+def test_an_answer_comes_whole_and_is_settled(
+    program: Program, wait_until: Callable[..., None]
+) -> None:
     answer = program.ask()
     assert answer.content[0].text == "hello there"
     assert program.server.requests[-1].key == KEY
     [call] = program.meter.calls
     assert (call.connector, call.provider, call.model) == ("claude", "anthropic", CLAUDE)
     assert call.output_tokens == 500
+    # The program has its answer before the call is booked.
+    wait_until(lambda: program.meter.ends)
     [used] = program.meter.ends
     assert isinstance(used, Usage)
     assert call.input_tokens >= used.input_tokens == program.server.ledger.total.input_tokens
