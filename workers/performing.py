@@ -17,6 +17,7 @@ from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent,
 from workers.attempt_log import AttemptLog
 from workers.bench import operator_variables
 from workers.connectors import open_connector
+from workers.conversation import Earlier
 from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.expectation import expect
@@ -42,9 +43,6 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
     attempt.artifacts.mkdir(parents=True, exist_ok=True)
     with AttemptLog(attempt.artifacts / "log.txt") as log:
         connector = _open_connector(attempt, agent_spec)
-        earlier = start.earlier
-        if earlier is not None and earlier.changed:
-            earlier = replace(earlier, remark=INTERRUPTED)
         # First: what it takes is not the agent's time.
         environment = _environment(attempt, worktree, log)
         attempt.context = AgentContext(
@@ -59,7 +57,7 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
             hosts=network.allowed(agent_spec),
             meter=Meter(workshop.patience, workshop.prices, claim),
             desk=TaskDesk(workshop.patience, claim),
-            earlier=earlier,
+            earlier=_earlier(start),
             header=start.header(connector.name if connector else FUNCTION),
             mcp=offers_of(workshop.patience, claim),
         )
@@ -83,6 +81,14 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result
+
+
+def _earlier(start: Start) -> Earlier | None:
+    """What it goes on from; where files had been changed, the agent is told of the interruption."""
+    earlier = start.earlier
+    if earlier is not None and earlier.changed:
+        return replace(earlier, remark=INTERRUPTED)
+    return earlier
 
 
 def _declined(agent: BaseAgent, task: AgentTask) -> AttemptFailed:
