@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
+from celery.utils.nodenames import host_format
 from sqlalchemy.exc import DBAPIError
 
 from conductor_app import bootstrap, logs, telemetry
@@ -86,19 +87,19 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
     worker_init.connect(opened, weak=False)
     worker_shutting_down.connect(draining, weak=False)
     worker_shutdown.connect(closed, weak=False)
-    options = [
+    # As `celery worker` does; that command itself would load its shell, Flower and every plugin.
+    worker = app.Worker(
+        hostname=host_format(f"{role}-{new_id()[-8:].lower()}@%h"),
+        concurrency=slots,
+        queues=names,
+        loglevel="WARNING",
         # No banner: its lines are not those of a log.
-        "--quiet",
-        "worker",
-        "--pool=threads",
-        f"--concurrency={slots}",
-        f"--queues={','.join(names)}",
-        f"--hostname={role}-{new_id()[-8:].lower()}@%h",
-        "--loglevel=WARNING",
-        "--without-gossip",
-        "--without-mingle",
-    ]
-    app.worker_main(options)
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
 
 
 def keep_logging(**_: object) -> None:
