@@ -15,7 +15,7 @@ from conductor_app import bootstrap, create_app
 from conductor_app.bootstrap import Conductor
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store import migrations
+from tests.databases import give_schema
 from tests.fakes.worker import FakeWorker
 
 # Two phases; the agents are functions, so that no model and no recording is needed.
@@ -110,7 +110,7 @@ def calling(home: Path, database_url: str = "", **chosen: Any) -> Iterator[Calle
     if database_url:
         chosen["database_url"] = database_url
     settings = Settings.load(home, **chosen)
-    migrations.upgrade(settings.database_url)
+    give_schema(settings.database_url)
     queue = MemoryQueue()
     with bootstrap.connected(settings, queue) as conductor:
         yield Caller(create_app(conductor), conductor, queue)

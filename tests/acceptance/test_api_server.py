@@ -22,9 +22,9 @@ from conductor_app.bootstrap import Conductor
 from conductor_app.engine import control
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store import migrations
 from tests.api_caller import SMALL, repository
 from tests.conftest import run_redis, wait_until
+from tests.databases import give_schema
 
 SECONDS = 60
 
@@ -77,7 +77,7 @@ class Server:
 
 @pytest.fixture
 def server(settings: Settings) -> Iterator[Server]:
-    migrations.upgrade(settings.database_url)
+    give_schema(settings.database_url)
     running = Server(settings.model_copy(update={"port": free_port()}))
     running.start()
     yield running
@@ -163,7 +163,7 @@ def test_killed_after_the_commit_it_gives_the_stored_answer(
 
 def test_a_broker_that_is_away_costs_latency_only(home: Path, order: dict[str, Any]) -> None:
     settings = Settings.load(home, port=free_port(), broker_url="embedded", redis_url="embedded")
-    migrations.upgrade(settings.database_url)
+    give_schema(settings.database_url)
     server = Server(settings)
     with run_redis(settings):
         server.start()

@@ -18,11 +18,11 @@ from conductor_app.store.tables import (
     events,
     executions,
     jobs,
-    metadata,
     milestones,
     phases,
     tasks,
 )
+from tests.databases import give_schema
 from tests.fakes.worker import FakeWorker
 
 SECRET = b"a key for tests"
@@ -169,11 +169,9 @@ class Engine:
 
 @contextmanager
 def engine_on(url: str) -> Iterator[Engine]:
-    """The engine on this empty database, which gets its schema first (as migrations have it:
-    tests/integration/test_migrations.py proves that they are the same).
-    """
+    """The engine on this empty database, which gets its schema first."""
+    give_schema(url)
     with opened(url) as engine:
-        metadata.create_all(engine.database.engine)
         yield engine
 
 

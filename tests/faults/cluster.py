@@ -22,9 +22,9 @@ from conductor_app.engine import start
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, redis_server
 from conductor_app.store import projects
-from conductor_app.store.migrations import upgrade
 from conductor_app.store.tables import attempts, executions, jobs, workers
 from conductor_app.workflows import loader
+from tests.databases import give_schema
 
 ROOT = Path(__file__).parents[2]
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -77,7 +77,7 @@ class Cluster:
         datadir.prepare(home)
         self.home = home
         self.settings = Settings.load(home, **{**SCALED, "sandbox": "unconfined", **chosen})
-        upgrade(self.settings.database_url)
+        give_schema(self.settings.database_url)
         self.control = home / "control"
         self.control.mkdir(exist_ok=True)
         self.repository = home / "project"

@@ -18,11 +18,12 @@ from conductor_app.engine.start import Wanted, start
 from conductor_app.ids import new_id
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store import migrations, projects
+from conductor_app.store import projects
 from conductor_app.store.budgets import Spender, Used
 from conductor_app.store.tables import tasks
 from conductor_app.workflows import loader
 from tests.api_caller import SMALL
+from tests.databases import give_schema
 
 Run = Callable[..., tuple[int, str, str]]
 CAPPED = SMALL.replace("title: Small\n", "title: Small\nbudget: {tokens: 1000, minutes: 5}\n", 1)
@@ -45,7 +46,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture
 def conductor(home: Path) -> Iterator[Conductor]:
     settings = Settings.load(home)
-    migrations.upgrade(settings.database_url)
+    give_schema(settings.database_url)
     with connected(settings, MemoryQueue()) as conductor:
         yield conductor
 

@@ -19,8 +19,9 @@ from conductor_app.engine import control
 from conductor_app.engine.start import Wanted, start
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store import migrations, projects, workers
+from conductor_app.store import projects, workers
 from conductor_app.workflows import loader
+from tests.databases import give_schema
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -42,7 +43,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def begin(home: Path, location: str) -> str:
     """An execution of the bundled workflow on a project of this location; its id."""
     settings = Settings.load(home)
-    migrations.upgrade(settings.database_url)
+    give_schema(settings.database_url)
     loaded = loader.load("project-conductor")
     with bootstrap.connected(settings, MemoryQueue()) as conductor, conductor.transaction() as tx:
         project = projects.add(tx, Path(location).name, location)

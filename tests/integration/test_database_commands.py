@@ -30,9 +30,9 @@ def tables_of(file: Path) -> set[str]:
         return {name for (name,) in rows}
 
 
-def test_upgrade_makes_the_tables_and_may_be_repeated(database_url: str, home: Path) -> None:
+def test_upgrade_makes_the_tables_and_may_be_repeated(empty_database_url: str, home: Path) -> None:
     for _ in range(2):
-        ran = conductor("db", "upgrade", CONDUCTOR_DATABASE_URL=database_url)
+        ran = conductor("db", "upgrade", CONDUCTOR_DATABASE_URL=empty_database_url)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert ran.stdout.startswith("The database has schema ")
 

@@ -19,9 +19,10 @@ from conductor_app.cli.demo_repository import create_demo_repository
 from conductor_app.engine import projects, start
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store import migrations, tables
+from conductor_app.store import tables
 from conductor_app.tool_specs import TOOLS
 from conductor_app.workflows import loader
+from tests.databases import give_schema
 from tests.fakes import secrecy
 from tests.fakes.attacks import ATTACKS, Attack
 from tests.fakes.model_server import Reply, Space, says
@@ -184,7 +185,7 @@ def scene(
     for command in (("add", "--all"), (*identity, "commit", "-qm", "Attack")):
         subprocess.run(["git", "-C", str(repository), *command], check=True)
     settings = Settings.load(home)
-    migrations.upgrade(settings.database_url)
+    give_schema(settings.database_url)
     queue = MemoryQueue()
     process = WorkerProcess(
         bootstrap.connect(settings, queue), "agent", 1, lambda: ["agent.talker"]

@@ -11,9 +11,9 @@ from conductor_app.store.schema import NewerSchema
 from conductor_app.store.tables import metadata
 
 
-def test_an_empty_database_gets_exactly_the_tables(database_url: str) -> None:
-    upgrade(database_url)
-    engine = create_engine(database_url)
+def test_an_empty_database_gets_exactly_the_tables(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    engine = create_engine(empty_database_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         # Indexes are compared below, word by word: Alembic only guesses at those of expressions.
@@ -22,20 +22,20 @@ def test_an_empty_database_gets_exactly_the_tables(database_url: str) -> None:
     engine.dispose()
 
 
-def test_indexes_and_their_conditions_are_the_same(database_url: str) -> None:
-    upgrade(database_url)
-    migrated = _indexes(database_url)
-    engine = create_engine(database_url)
+def test_indexes_and_their_conditions_are_the_same(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    migrated = _indexes(empty_database_url)
+    engine = create_engine(empty_database_url)
     with engine.begin() as connection:
         metadata.drop_all(connection)
         metadata.create_all(connection)
     engine.dispose()
-    assert _indexes(database_url) == migrated
+    assert _indexes(empty_database_url) == migrated
 
 
-def test_twice_is_harmless(database_url: str) -> None:
-    first = upgrade(database_url)
-    engine = create_engine(database_url)
+def test_twice_is_harmless(empty_database_url: str) -> None:
+    first = upgrade(empty_database_url)
+    engine = create_engine(empty_database_url)
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -43,32 +43,32 @@ def test_twice_is_harmless(database_url: str) -> None:
                 "VALUES ('p', 'demo', '/x', '{}', 1)"
             )
         )
-    assert upgrade(database_url) == first == revision(database_url)
+    assert upgrade(empty_database_url) == first == revision(empty_database_url)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT name FROM projects")).scalars().all() == ["demo"]
     engine.dispose()
 
 
-def test_an_empty_database_has_no_revision(database_url: str) -> None:
-    assert revision(database_url) is None
+def test_an_empty_database_has_no_revision(empty_database_url: str) -> None:
+    assert revision(empty_database_url) is None
 
 
-def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
-    upgrade(database_url)
-    engine = create_engine(database_url)
+def test_a_newer_schema_is_refused_and_left_alone(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    engine = create_engine(empty_database_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
     with pytest.raises(NewerSchema, match="schema 9999"):
-        upgrade(database_url)
-    assert revision(database_url) == "9999"
+        upgrade(empty_database_url)
+    assert revision(empty_database_url) == "9999"
 
 
 def test_the_newest_revision_that_is_known_is_the_one_that_upgrading_leads_to(
-    database_url: str,
+    empty_database_url: str,
 ) -> None:
-    assert schema.known()[-1] == upgrade(database_url)
-    assert schema.problem(revision(database_url)) is None
+    assert schema.known()[-1] == upgrade(empty_database_url)
+    assert schema.problem(revision(empty_database_url)) is None
 
 
 @pytest.mark.parametrize(

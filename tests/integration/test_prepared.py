@@ -7,10 +7,10 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from conductor_app.queue import MemoryQueue
-from conductor_app.store import migrations
 from conductor_app.store.database import Database
 from conductor_app.store.prepared import Prepared, among
 from conductor_app.store.tables import workers
+from tests.databases import give_schema
 
 ADD = Prepared(insert(workers))
 BY_IDS = select(workers).where(among(workers.c.id, "ids")).order_by(workers.c.id)
@@ -37,7 +37,7 @@ def worker(id_: str, **values: object) -> dict[str, object]:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    migrations.upgrade(database_url)
+    give_schema(database_url)
     opened = Database(database_url, b"key", MemoryQueue(), pool_size=1)
     yield opened
     opened.close()

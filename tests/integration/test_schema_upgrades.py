@@ -61,14 +61,14 @@ LESSON = {
 
 
 @pytest.fixture
-def older(database_url: str) -> Iterator[Engine]:
+def older(empty_database_url: str) -> Iterator[Engine]:
     """A database as version 0.1.0 first made it, with projects, executions and lessons."""
     config = Config()
     place = Path(migrations.__file__).parent
-    for name, value in (("script_location", str(place)), ("sqlalchemy.url", database_url)):
+    for name, value in (("script_location", str(place)), ("sqlalchemy.url", empty_database_url)):
         config.set_main_option(name, value.replace("%", "%%"))
     command.upgrade(config, "0001")
-    engine = create_engine(database_url)
+    engine = create_engine(empty_database_url)
     _add(engine, "projects", *({"settings": {}, **each} for each in PROJECTS))
     _add(engine, "workflow_versions", VERSION)
     for number in range(1, 8):
@@ -79,8 +79,10 @@ def older(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_a_place_that_was_several_projects_is_the_oldest(older: Engine, database_url: str) -> None:
-    migrations.upgrade(database_url)
+def test_a_place_that_was_several_projects_is_the_oldest(
+    older: Engine, empty_database_url: str
+) -> None:
+    migrations.upgrade(empty_database_url)
     live = [row["id"] for row in _rows(older, "projects") if row["archived_at"] is None]
     assert live == ["p1", "p5", "p6", "p7"]
     assert len(_rows(older, "projects")) == len(PROJECTS)
@@ -92,31 +94,33 @@ def test_a_place_that_was_several_projects_is_the_oldest(older: Engine, database
         _add(older, "projects", again)
 
 
-def test_jobs_are_kept_without_what_asked_them_to_stop(older: Engine, database_url: str) -> None:
+def test_jobs_are_kept_without_what_asked_them_to_stop(
+    older: Engine, empty_database_url: str
+) -> None:
     _add(older, "jobs", JOB)
-    migrations.upgrade(database_url)
+    migrations.upgrade(empty_database_url)
     (row,) = _rows(older, "jobs")
     assert "cancel_requested" not in row
     assert {name: row[name] for name in JOB} == JOB
     assert (row["failures"], row["lost_leases"], row["not_before"]) == (0, 0, 0)
 
 
-def test_lessons_from_before_are_conductors_own(older: Engine, database_url: str) -> None:
-    migrations.upgrade(database_url)
+def test_lessons_from_before_are_conductors_own(older: Engine, empty_database_url: str) -> None:
+    migrations.upgrade(empty_database_url)
     assert {row["status"] for row in _rows(older, "lessons")} == {"recorded"}
     assert {row["decided_at"] for row in _rows(older, "lessons")} == {None}
 
 
-def test_an_upgrade_that_fails_leaves_all_as_it_was(older: Engine, database_url: str) -> None:
+def test_an_upgrade_that_fails_leaves_all_as_it_was(older: Engine, empty_database_url: str) -> None:
     with older.begin() as connection:
         connection.execute(text("CREATE INDEX uq_projects_location ON projects (name)"))
     with pytest.raises(DBAPIError, match="uq_projects_location"):
-        migrations.upgrade(database_url)
-    assert migrations.revision(database_url) == "0001"
+        migrations.upgrade(empty_database_url)
+    assert migrations.revision(empty_database_url) == "0001"
     assert sum(row["archived_at"] is None for row in _rows(older, "projects")) == 6
     with older.begin() as connection:
         connection.execute(text("DROP INDEX uq_projects_location"))
-    assert migrations.upgrade(database_url) == migrations.revision(database_url)
+    assert migrations.upgrade(empty_database_url) == migrations.revision(empty_database_url)
 
 
 def _add(engine: Engine, name: str, *rows: dict[str, Any]) -> None:

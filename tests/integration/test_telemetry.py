@@ -29,9 +29,9 @@ from conductor_app.metrics_specs import METRICS
 from conductor_app.queue import CeleryQueue, Hint, MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir
-from conductor_app.store import migrations
 from conductor_app.store.tables import executions
 from conductor_app.workflows import loader
+from tests.databases import give_schema
 from tests.fakes.model_server import Space, says
 from workers import telemetry as of_work
 from workers.gateway import Gateway, GatewayAccount
@@ -120,7 +120,7 @@ def carry_out(
     def run(url: str) -> str:
         monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", url)
         settings = Settings.load(home, sandbox="unconfined")
-        migrations.upgrade(settings.database_url)
+        give_schema(settings.database_url)
         wire = Wire()
         conductor = bootstrap.connect(settings, Publisher(wire))
         process = WorkerProcess(conductor, "agent", 2, lambda: ["agent.talker"])
@@ -346,7 +346,7 @@ def test_a_request_that_changes_something_is_a_span_below_its_callers(
 ) -> None:
     datadir.prepare(home)
     settings = Settings.load(home, token="token-of-the-test-1")
-    migrations.upgrade(settings.database_url)
+    give_schema(settings.database_url)
     caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     headers = {"Authorization": "Bearer token-of-the-test-1", "traceparent": caller}
     with bootstrap.connected(settings, MemoryQueue()) as conductor:

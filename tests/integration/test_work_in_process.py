@@ -15,10 +15,10 @@ from conductor_app.cli.demo_repository import create_demo_repository
 from conductor_app.engine import control, projects, start, task_control
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store import migrations
 from conductor_app.store.tables import attempts, executions, tasks
 from conductor_app.views import agents, errors_log
 from conductor_app.workflows import loader
+from tests.databases import give_schema
 from workers import performing, process
 from workers.process import WorkerProcess
 from workers.sandbox import surroundings
@@ -37,7 +37,7 @@ class Stage:
 
     def __init__(self, home: Path, **chosen: Any) -> None:
         settings = Settings.load(home, **{"sandbox": "unconfined", **chosen})
-        migrations.upgrade(settings.database_url)
+        give_schema(settings.database_url)
         self.queue = MemoryQueue()
         self.conductor = bootstrap.connect(settings, self.queue)
         self.process = WorkerProcess(self.conductor, "agent", 2, lambda: ["agent.talker"])

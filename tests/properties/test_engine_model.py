@@ -23,8 +23,8 @@ from conductor_app.engine import control, rerun, rollback, task_control
 from conductor_app.errors import Refused
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, Hint, agent_queue
 from conductor_app.store.database import Transaction
-from conductor_app.store.migrations import upgrade
 from conductor_app.store.tables import tasks
+from tests.databases import give_schema
 from tests.fakes import invariants
 from tests.fakes.engine import check, milestone, opened, phase, task, workflow
 from tests.fakes.simulation import SETBACKS, HeldJob, Simulation, gits_fault
@@ -76,7 +76,7 @@ def migrated() -> Any:
     """One empty database with its schema, which every example starts from a copy of."""
     with tempfile.TemporaryDirectory() as place:
         EngineMachine.empty = Path(place) / "empty.db"
-        upgrade(f"sqlite:///{EngineMachine.empty}")
+        give_schema(f"sqlite:///{EngineMachine.empty}")
         yield
 
 
