@@ -105,7 +105,7 @@ BANS = (
             "conductor_app/queue",
             "conductor_app/bootstrap",
             "conductor_app/api/readiness",
-            "workers/__main__",
+            "workers/program",
             "workers/app",
             "workers/messages",
             "workers/tasks",

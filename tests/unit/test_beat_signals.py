@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from celery.beat import Service
 
-from beat.__main__ import end_at_signals
+from beat.program import end_at_signals
 from conductor_app.bootstrap import celery_app
 from conductor_app.settings import Settings
 

@@ -118,10 +118,10 @@ def test_celery_adds_no_handlers(capsys: pytest.CaptureFixture[str]) -> None:
     program = """
         import logging
         from celery.signals import setup_logging
-        from beat.__main__ import main  # as beat is started
+        from beat.program import main  # as beat is started
         from conductor_app import bootstrap, logs
         from conductor_app.settings import Settings
-        from workers.__main__ import keep_logging
+        from workers.program import keep_logging
         logs.set_up("worker", "json")
         setup_logging.connect(keep_logging, weak=False)
         app = bootstrap.celery_app(Settings.load())

@@ -1,0 +1,106 @@
+"""`python -m workers agent|system|isolated`: a Celery worker on threads, with its role's queues."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
+from celery.utils.nodenames import host_format
+from sqlalchemy.exc import DBAPIError
+
+from conductor_app import bootstrap, logs, telemetry
+from conductor_app.engine import queues
+from conductor_app.ids import new_id
+from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, CeleryQueue
+from conductor_app.settings import Settings
+from conductor_app.store import schema
+from workers import current
+from workers.process import WorkerProcess
+from workers.publisher import Publisher
+
+ROLES = ("agent", "system", "isolated")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
+    parser.add_argument("role", choices=ROLES)
+    parser.add_argument("--slots", type=int, help="jobs at a time; default: from the settings")
+    parser.add_argument("--queues", help="comma-separated; default: all of the role")
+    chosen = parser.parse_args(arguments)
+    logs.set_up("worker")
+    settings = Settings.load()
+    logs.set_up("worker", settings.log_format, settings.log_level)
+    broker = CeleryQueue(bootstrap.celery_app(settings))
+    conductor = bootstrap.connect(settings, Publisher(broker))
+    require_schema(conductor)
+    names = chosen.queues.split(",") if chosen.queues else _queues(conductor, chosen.role)
+    slots = chosen.slots or _slots(settings, chosen.role)
+    _serve(conductor, chosen.role, names, slots)
+
+
+def require_schema(conductor: bootstrap.Conductor) -> None:
+    """End with a sentence where the database has no schema to work with.
+
+    One that is newer is none: workers of the version before go on while it is brought up to date.
+    """
+    try:
+        with conductor.read() as tx:
+            problem = schema.problem(schema.revision(tx))
+    except DBAPIError:
+        return  # It is away; work waits until it answers.
+    if problem is not None and not isinstance(problem, schema.NewerSchema):
+        sys.exit(problem.message)
+
+
+def _queues(conductor: bootstrap.Conductor, role: str) -> list[str]:
+    if role == "system":
+        return [SYSTEM_QUEUE]
+    if role == "isolated":
+        return [ISOLATED_QUEUE]
+    with conductor.read() as tx:
+        return queues.known(tx)
+
+
+def _slots(settings: Settings, role: str) -> int:
+    return {"agent": settings.worker_slots, "system": settings.system_slots, "isolated": 1}[role]
+
+
+def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: int) -> None:
+    from workers.app import app
+
+    def consumed() -> list[str]:
+        """Read anew at every heartbeat: queues are added while the worker runs."""
+        return list(app.amqp.queues.consume_from) or names
+
+    def opened(**_: object) -> None:
+        telemetry.start("worker", **{"conductor.worker.role": role})
+        current.begin(WorkerProcess(conductor, role, slots, consumed))
+
+    def draining(**_: object) -> None:
+        current.process().drain()
+
+    def closed(**_: object) -> None:
+        current.end()
+        telemetry.stop()
+
+    setup_logging.connect(keep_logging, weak=False)
+    worker_init.connect(opened, weak=False)
+    worker_shutting_down.connect(draining, weak=False)
+    worker_shutdown.connect(closed, weak=False)
+    # As `celery worker` does; that command itself would load its shell, Flower and every plugin.
+    worker = app.Worker(
+        hostname=host_format(f"{role}-{new_id()[-8:].lower()}@%h"),
+        concurrency=slots,
+        queues=names,
+        loglevel="WARNING",
+        # No banner: its lines are not those of a log.
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+def keep_logging(**_: object) -> None:
+    """Celery would add handlers of its own, and every warning would be logged twice."""
