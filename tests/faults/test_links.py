@@ -38,8 +38,8 @@ def opened() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def make(opened: ExitStack, make_cluster: MakeCluster, postgresql_url: str) -> MakeCluster:
-    """Make a cluster on PostgreSQL; links that were opened outlive its processes."""
+def make(opened: ExitStack, postgresql_url: str, make_cluster: MakeCluster) -> MakeCluster:
+    """Make a cluster on PostgreSQL; its processes end before the links and the database do."""
     return partial(make_cluster, database_url=postgresql_url, port=free_port())
 
 
@@ -112,7 +112,7 @@ def test_work_goes_on_by_itself(
     cluster.start(*(name for name in USUAL if name != member))
     cluster.start(member, **behind(cluster, link, server))
     cluster.ready("agent", "system")
-    ids = [cluster.begin(PROJECT), cluster.begin(fan_out(60, then=60))]
+    ids = [cluster.begin(PROJECT), cluster.begin(fan_out(30, then=30))]
     cluster.wait(lambda: cluster.count(BEGUN) > 5, "work has begun")
     disturb(cluster, link)
     ids.append(cluster.begin(PROJECT))
@@ -134,7 +134,7 @@ def test_commits_that_are_not_answered_cost_nothing(opened: ExitStack, make: Mak
     cluster.start("agent", **behind(cluster, link, "postgresql"))
     cluster.ready("agent", "system")
     link.lose_answer(every(3, links.is_commit))
-    ids = [cluster.begin(PROJECT), cluster.begin(fan_out(40, then=40))]
+    ids = [cluster.begin(PROJECT), cluster.begin(fan_out(12, then=12))]
     for id_ in ids:
         cluster.reaches(id_, "completed")
         judge(cluster, id_)
