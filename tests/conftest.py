@@ -33,6 +33,8 @@ FOREIGN_VARIABLES = (
 RABBITMQ_URL = os.environ.get("RABBITMQ_URL")
 # Where everything was installed for the tests, what is missing is a failure.
 HEAVY = bool(os.environ.get("CONDUCTOR_TEST_HEAVY"))
+# Hundreds of processes start; none need compile what the one before it has compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True)

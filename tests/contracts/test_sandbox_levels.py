@@ -343,6 +343,11 @@ def test_processes_are_limited(sandbox: Sandbox, cwd: Path, token: str) -> None:
     assert not sleepers(token)
 
 
+def test_the_worker_goes_before_what_it_runs(sandbox: Sandbox, cwd: Path) -> None:
+    result = sandbox.run(python("import os; print(os.nice(0))"), cwd=cwd)
+    assert int(result.output) == os.nice(0) + 10
+
+
 def test_a_fork_bomb_is_contained(sandbox: Sandbox, cwd: Path, token: str) -> None:
     bomb = f"""
         import os, time

@@ -5,6 +5,7 @@ dies, the command is ended. The outcome is one line of JSON on the first file de
 other two are pipes that may become the command's standard error and input.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -18,6 +19,9 @@ from workers.supervisor import processes
 from workers.supervisor.launch import Child, launch, prepare
 
 WATCH_SECONDS = 0.1
+# The worker, whose heartbeats hold the lease, and this process go before the command, as `nice` has
+# it: one that starts processes without end could else not be ended either.
+NICENESS = 10
 
 
 def main() -> None:
@@ -54,6 +58,8 @@ class Supervision:
         os.mkdir(self._order["private"], 0o700)
         os.chdir(self._order["cwd"])
         self._child = launch(self._order)
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PGRP, self._child.pid, os.nice(0) + NICENESS)
         try:
             self._watch_until_end()
         finally:
