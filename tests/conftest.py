@@ -38,7 +38,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: much of the time goes by until some lease has ended."""
+    """One process more than there are cores: much of the time is waiting, for leases that end."""
     return (os.cpu_count() or 1) + 1
 
 
