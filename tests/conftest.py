@@ -37,11 +37,6 @@ HEAVY = bool(os.environ.get("CONDUCTOR_TEST_HEAVY"))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: much of the time is waiting, for leases that end."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the developer's shell has set changes no test."""
