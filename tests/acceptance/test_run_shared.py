@@ -156,7 +156,7 @@ def test_a_stack_that_a_killed_run_and_its_guard_left_behind_is_told_and_stopped
     running = trial.start(*trial.run())
     wait_until(lambda: "1/wait started" in trial.said.read_text(), 120, "it works")
     for process in psutil.process_iter(["cmdline"]):
-        if process.info["cmdline"][-2:] == ["conductor_app.stack.guard", str(trial.home)]:
+        if (process.info["cmdline"] or [])[-2:] == ["conductor_app.stack.guard", str(trial.home)]:
             process.kill()
     running.kill()
     running.wait()
