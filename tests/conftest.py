@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,6 +36,22 @@ RABBITMQ_URL = os.environ.get("RABBITMQ_URL")
 HEAVY = bool(os.environ.get("CONDUCTOR_TEST_HEAVY"))
 # Hundreds of processes start; none need compile what the one before it has compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, for some wait while others compute."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what starts many processes: files that mostly wait beside files that do not."""
+    files = {path: list(tests) for path, tests in groupby(items, lambda test: test.path)}
+    waiting, working = (
+        [path for path in files if path.parent.name == kind] for kind in ("faults", "acceptance")
+    )
+    first = [path for pair in zip_longest(waiting, working) for path in pair if path]
+    order = dict.fromkeys([*first, *files])
+    items[:] = [test for path in order for test in files[path]]
 
 
 @pytest.fixture(autouse=True)
