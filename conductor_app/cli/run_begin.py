@@ -49,17 +49,20 @@ def begin(api: Api, location: str, order: Order) -> Begun:
     return Begun(told["id"], note=told["note"])
 
 
-def resume(api: Api, tx: Transaction, location: str | None) -> Begun:
-    """Let the newest unfinished execution go on. Raises NotFound, ApiRefused, Unreachable."""
-    unfinished = unfinished_of(tx, location)
-    if not unfinished:
+def unfinished(tx: Transaction, location: str | None) -> Begun:
+    """The newest unfinished execution, as far as it is now. Raises NotFound."""
+    found = unfinished_of(tx, location)
+    if not found:
         where = f" on {location}" if location else ""
         raise NotFound(f"There is no unfinished execution{where}. Start one with `conductor run`.")
-    execution = unfinished[0]
-    begun = Begun(execution.id, last_event(tx, execution.id))
-    if execution.status == ExecutionState.PAUSED:
-        api.post(f"executions/{execution.id}/resume")
-    return begun
+    return Begun(found[0].id, last_event(tx, found[0].id))
+
+
+def resume(api: Api, tx: Transaction, left: Begun) -> Begun:
+    """Let an execution go on that may do so already. Raises ApiRefused, Unreachable."""
+    if current.execution(tx, left.execution_id).status == ExecutionState.PAUSED:
+        api.post(f"executions/{left.execution_id}/resume")
+    return left
 
 
 @contextmanager

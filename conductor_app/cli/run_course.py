@@ -12,7 +12,7 @@ from conductor_app.cli import run_begin
 from conductor_app.cli.client import Api, api_of
 from conductor_app.cli.files import written_in_the_end
 from conductor_app.cli.output import Output
-from conductor_app.cli.reading import open_database
+from conductor_app.cli.reading import NothingHere, open_database, reading
 from conductor_app.cli.run_announcement import announcement
 from conductor_app.cli.run_begin import Begun
 from conductor_app.cli.run_follow import follow, teller
@@ -31,6 +31,7 @@ from conductor_app.stack import embedded
 from conductor_app.stack.embedded import RunningStack
 from conductor_app.stack.supervisor_client import ProgramState
 from conductor_app.store.database import Database
+from conductor_app.store.schema import SchemaProblem
 from conductor_app.transcribing import NothingToRecord, record
 from conductor_app.views import current
 from conductor_app.views.report import report
@@ -62,6 +63,7 @@ def run(
 
     Raises Unfinished, Interrupted, RunUnderWay, and what stack and API raise.
     """
+    left = _left(settings, location) if order is None else None
     with ExitStack() as while_running:
         # Left last: nothing writes them after what the stack did in the end.
         begun_ids = while_running.enter_context(written_in_the_end(settings, output))
@@ -69,13 +71,25 @@ def run(
         database = while_running.enter_context(open_database(settings))
         api = api_of(stack, settings, patience=PATIENCE_SECONDS)
         course = _Course(settings, output, stack, database, api, record)
-        begun = course.begin(order, location)
+        begun = course.begin(order, location, left)
         begun_ids.append(begun.execution_id)
         try:
             course.announce(begun, resumed=order is None)
             course.follow(begun)
         except KeyboardInterrupt:
             course.pause(begun)
+
+
+def _left(settings: Settings, location: str | None) -> Begun | None:
+    """What is to be resumed; None where only the stack can tell, which makes or mends the schema.
+
+    Looked up before the stack is started, which may finish it at once. Raises NotFound.
+    """
+    try:
+        with reading(settings) as tx:
+            return run_begin.unfinished(tx, location)
+    except (NothingHere, SchemaProblem):
+        return None
 
 
 @dataclass(frozen=True)
@@ -87,10 +101,11 @@ class _Course:
     api: Api
     record: bool
 
-    def begin(self, order: Order | None, location: str | None) -> Begun:
+    def begin(self, order: Order | None, location: str | None, left: Begun | None) -> Begun:
         if order is None:
             with self.database.read() as tx:
-                return run_begin.resume(self.api, tx, location)
+                left = left or run_begin.unfinished(tx, location)
+                return run_begin.resume(self.api, tx, left)
         location = location or str(fresh_directory(self.settings.home))
         with run_begin.one_at_a_time(self.settings.home):
             with self.database.read() as tx:

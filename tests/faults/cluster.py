@@ -1,5 +1,6 @@
 """A Conductor of real processes that tests disturb: started, killed, frozen and brought back."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -125,7 +126,26 @@ class Cluster:
         self.members[name].process.send_signal(number)
 
     def freeze(self, name: str) -> None:
+        """Stop a member, between two writes: in one it would keep all others from SQLite."""
         self.signal(name, signal.SIGSTOP)
+        while not self._can_be_written():
+            self.thaw(name)
+            self.signal(name, signal.SIGSTOP)
+
+    def _can_be_written(self) -> bool:
+        """Whether writers get their turn at the SQLite file, if there is one."""
+        lock = self.home / "conductor.db.lock"
+        if not lock.exists():
+            return True
+        with lock.open() as file:
+            deadline = time.monotonic() + 1
+            while time.monotonic() < deadline:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+                except BlockingIOError:
+                    time.sleep(0.001)
+        return False
 
     def thaw(self, name: str) -> None:
         self.signal(name, signal.SIGCONT)

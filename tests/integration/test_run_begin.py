@@ -1,11 +1,16 @@
-"""Two runs typed at once: the second looks for an unfinished one when the first has begun."""
+"""How a run begins: two typed at once take turns, and one that resumes knows what it found."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from conductor_app.cli import run_begin
+from conductor_app.cli.client import Api
+from conductor_app.errors import NotFound
+from tests.fakes.engine import Engine, engine_on, phase, task, workflow
 from tests.faults.test_killed_services import waits_for_lock
 
 
@@ -25,3 +30,22 @@ def test_the_second_waits_until_the_first_has_begun(
             order.append("the first has begun")
         waiting.result(60)
     assert order == ["the first has begun", "the second looks"]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    with engine_on(database_url) as engine:
+        yield engine
+
+
+def test_what_the_stack_finishes_while_it_starts_is_resumed_all_the_same(engine: Engine) -> None:
+    id_ = engine.start(workflow(phase(task("a"))))
+    with engine.reading() as tx:
+        left = run_begin.unfinished(tx, "/nowhere/demo")
+    assert left.execution_id == id_
+    engine.run()
+    nobody = Api("http://127.0.0.1:1", "token")
+    with engine.reading() as tx:
+        assert run_begin.resume(nobody, tx, left) == left
+        with pytest.raises(NotFound, match="no unfinished execution on /nowhere/demo"):
+            run_begin.unfinished(tx, "/nowhere/demo")
