@@ -34,9 +34,9 @@ Statement = Executable | Prepared
 _PLANNING = "-c jit=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
 # How long a reading of the server's clock is good for.
 CLOCK_SECONDS = 10.0
-# By default each statement sees what was committed just before it.
-_ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-_CHANGING: Mapping[str, Any] = {}
+# PostgreSQL's words for a look; where it writes, each statement sees what was committed before it.
+_ONE_MOMENT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_CHANGING = b"BEGIN"
 _CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 
 
@@ -179,6 +179,8 @@ class Database:
                 url,
                 pool_size=pool_size,
                 max_overflow=pool_size,
+                # The connection begins and ends transactions itself.
+                isolation_level="AUTOCOMMIT",
                 connect_args={
                     "connection_factory": DeferringConnection,
                     "cursor_factory": DeferringCursor,
@@ -203,14 +205,16 @@ class Database:
             yield Transaction(connection, self._now(connection), self._secret)
 
     @contextlib.contextmanager
-    def _begun(self, begin: str, postgresql: Mapping[str, Any] = _CHANGING) -> Iterator[Connection]:
+    def _begun(self, begin: str, postgresql: bytes = _CHANGING) -> Iterator[Connection]:
         """A connection in a transaction that is committed, or rolled back on any exception.
 
-        SQLite is told by `begin`, PostgreSQL by its execution options, what kind it is.
+        SQLite is told by `begin`, PostgreSQL by `postgresql`, what kind it is.
         """
         with self.engine.connect() as connection:
             if not self.sqlite:
-                with connection.execution_options(**postgresql).begin():
+                server: Any = connection.connection.driver_connection
+                server.opening = postgresql
+                with connection.begin():
                     yield connection
                 return
             self._say(connection, begin)

@@ -2,25 +2,33 @@
 
 A transaction of the engine is a dozen small statements, and waiting for each answer, or planning
 each anew, costs more than the work. A write whose result nobody asks for is kept and sent in front
-of the next statement whose result is wanted, or of the commit. An error in it fails that one, and
-with it the transaction, as it would have by itself. A statement is named to the server at its first
-use (`PREPARE`, for this session), and from then on sent as a name and its values.
+of the next statement whose result is wanted, or of the commit; so is the word that begins the
+transaction. An error in it fails that one, and with it the transaction, as it would have by itself.
+A statement is named to the server at its first use (`PREPARE`, for this session), and from then on
+sent as a name and its values.
 """
 
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg2.extensions import STATUS_READY, connection, cursor
+from psycopg2.extensions import connection, cursor
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
 class DeferringConnection(connection):
-    """Keeps the statements that wait and the names of those that the server knows."""
+    """Keeps the statements that wait and the names of those that the server knows.
+
+    `opening` begins the next transaction; psycopg2's own would travel alone.
+    """
+
+    opening = b"BEGIN"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.autocommit = True
+        self._begun = False
         self._waiting: list[bytes] = []
         self._names: dict[str, str] = {}
         # Never used twice: whether a PREPARE that failed on its way was executed is unknown.
@@ -44,12 +52,10 @@ class DeferringConnection(connection):
             return writer.rowcount
 
     def with_waiting(self, words: bytes) -> bytes:
-        """What waits and then these words, in one message."""
-        if not self._waiting:
-            return words
-        together = b";".join([*self._waiting, words])
-        self._waiting.clear()
-        return together
+        """What waits and then these words, in one message, the first of a transaction begins it."""
+        before = self._waiting if self._begun else [self.opening, *self._waiting]
+        self._waiting, self._begun = [], True
+        return b";".join([*before, words])
 
     def _worded(self, scribe: cursor, text: str, values: Sequence[Any]) -> bytes:
         name = self._names.get(text)
@@ -63,16 +69,22 @@ class DeferringConnection(connection):
         return words + scribe.mogrify(f"EXECUTE {name}({places})", values)
 
     def commit(self) -> None:
-        if self._waiting:
-            with self.cursor(cursor_factory=cursor) as sender:
-                sender.execute(self.with_waiting(b"SELECT"))
-        super().commit()
+        if self._begun or self._waiting:
+            self._send(self.with_waiting(b"COMMIT"))
+            self._begun = False
 
     def rollback(self) -> None:
-        if self._waiting or self.status != STATUS_READY:
-            self._waiting.clear()
-            self._names.clear()
-        super().rollback()
+        if not (self._begun or self._waiting):
+            return
+        self._waiting.clear()
+        self._names.clear()
+        if self._begun:
+            self._begun = False
+            self._send(b"ROLLBACK")
+
+    def _send(self, words: bytes) -> None:
+        with self.cursor(cursor_factory=cursor) as sender:
+            sender.execute(words)
 
 
 class DeferringCursor(cursor):
@@ -81,11 +93,7 @@ class DeferringCursor(cursor):
     connection: DeferringConnection
 
     def execute(self, query: Any, vars: Parameters = None) -> None:
-        waiting = self.connection.with_waiting(b"")
-        if waiting:
-            super().execute(waiting + self.mogrify(query, vars))
-        else:
-            super().execute(query, vars)
+        super().execute(self.connection.with_waiting(self.mogrify(query, vars)))
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         for each in vars_list:
