@@ -50,8 +50,9 @@ class Sandbox:
 
     At every level: a clean environment, a lower priority than the worker's (nice 10), limits on
     time, output, the size of a file (kernel), the data of one process (kernel), and, looked at ten
-    times a second, the number of processes and their memory together. At its end, whatever the command left running is killed, also when it
-    has detached itself, and also when this process is killed.
+    times a second, the number of processes and their memory together. At its end, whatever the
+    command left running is killed, also when it has detached itself, and also when this process is
+    killed.
     """
 
     level: Level
