@@ -15,6 +15,7 @@ from tests.fakes.scripted_connector import FINISH, ScriptedConnector, says
 from tests.unit.test_loop import Attempt
 from workers.mcp import client, servers
 from workers.sandbox import Sandbox
+from workers.sandbox.conversation import Conversation
 from workers.tools.toolbox import Toolbox
 from workers.tools.workplace import Workplace
 from workers.turns import ToolCall, ToolResult
@@ -171,7 +172,18 @@ def test_a_program_that_is_none_is_remarked(bench: Bench, run: Any, words: str) 
     assert words in bench.remarks[0]
 
 
-def test_one_that_dies_is_told_with_its_last_words(bench: Bench) -> None:
+@pytest.mark.parametrize("late", [0.0, 0.3])
+def test_one_that_dies_is_told_with_its_last_words(
+    bench: Bench, late: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when they are read after its lines have ended."""
+    read = Conversation._read_errors
+
+    def _read_errors(self: Conversation) -> None:
+        time.sleep(late)
+        read(self)
+
+    monkeypatch.setattr(Conversation, "_read_errors", _read_errors)
     tools = bench.small("dies")
     died = call(tools, "add", {"a": 1, "b": 2})
     assert not died.ok

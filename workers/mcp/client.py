@@ -105,7 +105,7 @@ class McpClient:
             self._tell("notifications/cancelled", {"requestId": number, "reason": reason})
 
     def _ended(self) -> NoReturn:
-        last = self._conversation.errors.strip()[-LAST_WORDS:]
+        last = self._conversation.last_words().strip()[-LAST_WORDS:]
         said = f" Its last words: {last}" if last else ""
         raise ToolFault(
             f"{self._who} has ended, so its tools are gone; do it another way.{said}"

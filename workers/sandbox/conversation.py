@@ -42,6 +42,11 @@ class Conversation:
     def errors(self) -> str:
         return self._errors.text()
 
+    def last_words(self) -> str:
+        """Its errors, once its lines have ended: the last of them may come a little later."""
+        self._readers[-1].join(LAST_WORDS_SECONDS)
+        return self.errors
+
     def send(self, line: str, deadline: float) -> None:
         """Raises Closed when it no longer listens, TimeoutError at the deadline (monotonic)."""
         data = memoryview(line.encode() + b"\n")
