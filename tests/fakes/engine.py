@@ -169,7 +169,7 @@ class Engine:
 
 @contextmanager
 def engine_on(url: str) -> Iterator[Engine]:
-    """The engine on this empty database, which gets its schema first."""
+    """The engine on this database; a SQLite file that is not there yet is made, with its schema."""
     give_schema(url)
     with opened(url) as engine:
         yield engine

@@ -112,7 +112,7 @@ def test_work_goes_on_by_itself(
     cluster.start(*(name for name in USUAL if name != member))
     cluster.start(member, **behind(cluster, link, server))
     cluster.ready("agent", "system")
-    ids = [cluster.begin(PROJECT), cluster.begin(fan_out(30, then=30))]
+    ids = [cluster.begin(PROJECT), cluster.begin(fan_out(60, then=60))]
     cluster.wait(lambda: cluster.count(BEGUN) > 5, "work has begun")
     disturb(cluster, link)
     ids.append(cluster.begin(PROJECT))
