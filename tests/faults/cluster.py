@@ -3,11 +3,10 @@
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +24,7 @@ from conductor_app.stack import datadir, redis_server
 from conductor_app.store import projects
 from conductor_app.store.tables import attempts, executions, jobs, workers
 from conductor_app.workflows import loader
+from tests import forked
 from tests.databases import give_schema
 
 ROOT = Path(__file__).parents[2]
@@ -53,10 +53,10 @@ class Member:
     """A process of the cluster; one that `stays` is brought back when it dies."""
 
     name: str
-    command: Sequence[str]
+    start: Callable[[Mapping[str, str]], psutil.Process]
     log: Path
     environment: dict[str, str]
-    process: subprocess.Popen[bytes]
+    process: psutil.Process
     stays: bool = True
     starts: int = 1
     # What its dead predecessors had started, which should have died with them.
@@ -68,7 +68,7 @@ class Member:
 
     @property
     def alive(self) -> bool:
-        return self.process.poll() is None
+        return _lives(self.process)
 
 
 class Cluster:
@@ -106,7 +106,10 @@ class Cluster:
         """Start members; a name is a role, with a number where there are several of it."""
         for name in names:
             role, _, _ = name.partition("-")
-            self._run(name, [sys.executable, "-P", "-m", *ROLES[role]], environment)
+            module, *arguments = ROLES[role]
+            log = self.settings.places.logs / f"{name}.log"
+            start = partial(forked.start, module, arguments, cwd=self.home, log=log)
+            self._run(name, start, log, environment)
 
     def ready(self, *names: str) -> None:
         """Wait until these workers take jobs."""
@@ -161,7 +164,7 @@ class Cluster:
         for member in chosen:
             try:
                 member.process.wait(seconds)
-            except subprocess.TimeoutExpired:
+            except psutil.TimeoutExpired:
                 member.process.kill()
                 member.process.wait()
                 pytest.fail(f"{member.name} did not end {seconds:g} s after SIGTERM")
@@ -203,23 +206,23 @@ class Cluster:
             time.sleep(0.03)
         return time.monotonic() - began
 
-    def _run(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
-        log = self.settings.places.logs / f"{name}.log"
-        process = self._popen(command, log, environment)
-        self.members[name] = Member(name, command, log, environment, process)
+    def _run(
+        self,
+        name: str,
+        start: Callable[[Mapping[str, str]], psutil.Process],
+        log: Path,
+        environment: dict[str, str],
+    ) -> None:
+        process = start(self._whole(environment))
+        self.members[name] = Member(name, start, log, environment, process)
 
     def _revive(self, member: Member) -> None:
-        member.process = self._popen(member.command, member.log, member.environment)
+        member.process = member.start(self._whole(member.environment))
         member.starts += 1
 
-    def _popen(
-        self, command: Sequence[str], log: Path, environment: dict[str, str]
-    ) -> "subprocess.Popen[bytes]":
+    def _whole(self, environment: Mapping[str, str]) -> dict[str, str]:
         inherited = {**os.environ, **self.settings.environment(), "PYTHONPATH": str(ROOT)}
-        with log.open("ab") as file:
-            return subprocess.Popen(
-                command, env={**inherited, **environment}, cwd=self.home, stdout=file, stderr=file
-            )
+        return {**inherited, **environment}
 
     def _registered(self, name: str) -> bool:
         pid = self.members[name].pid
@@ -227,7 +230,16 @@ class Cluster:
             return tx.value(select(workers.c.id).where(workers.c.pid == pid)) is not None
 
     def _start_redis(self) -> None:
-        self._run("redis", redis_server.command(self.settings), {})
+        log = self.settings.places.logs / "redis.log"
+
+        def start(environment: Mapping[str, str]) -> psutil.Process:
+            command = redis_server.command(self.settings)
+            with log.open("ab") as file:
+                return psutil.Popen(
+                    command, env=environment, cwd=self.home, stdout=file, stderr=file
+                )
+
+        self._run("redis", start, log, {})
         self.wait(self.redis_answers, "Redis answers")
 
     def redis_answers(self) -> bool:

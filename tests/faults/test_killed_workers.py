@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -39,20 +40,24 @@ def test_every_crash_point(cluster: Cluster) -> None:
     assert len(points) >= 15
     cluster.start("system", "isolated", "beat")
     lanes = {"agent-1": points[::2], "agent-2": points[1::2]}
-    for name, mine in lanes.items():
-        cluster.start(name, **crash_at(mine[0], flags))
     ids = [cluster.begin(PROJECT)]
 
-    def dead() -> bool:
-        """Whether all have fired; who died is sent to the next point when it comes back."""
-        for name, mine in lanes.items():
-            left = [point for point in mine if not (flags / point).exists()]
-            cluster.members[name].environment = crash_at((left or mine)[0], flags)
-        if cluster.status(ids[-1]) == "completed" and len(ids) < 6:
-            ids.append(cluster.begin(PROJECT))
-        return {path.name for path in flags.iterdir()} == set(points)
+    def left(lane: Sequence[str]) -> list[str]:
+        return [point for point in lane if not (flags / point).exists()]
 
-    cluster.wait(dead, "every crash point has killed a worker", 2 * PATIENCE)
+    def all_fired() -> bool:
+        """Whether they have; who died is sent to the next point of its lane, or the last again."""
+        for name, lane in lanes.items():
+            if name not in cluster.members or not cluster.members[name].alive:
+                cluster.start(name, **crash_at((left(lane) or lane)[0], flags))
+                cluster.members[name].stays = False
+        if cluster.status(ids[-1]) == "completed":
+            ids.append(cluster.begin(PROJECT))
+        return not left(points)
+
+    cluster.wait(all_fired, lambda: f"a worker has died at {left(points)}", 2 * PATIENCE)
+    for name in lanes:
+        cluster.members[name].stays = True
     for id_ in ids:
         cluster.reaches(id_, "completed")
         judge(cluster, id_)
