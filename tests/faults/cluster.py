@@ -131,11 +131,14 @@ class Cluster:
     def freeze(self, name: str) -> None:
         """Stop a member, between two writes: in one it would keep all others from SQLite."""
         self.signal(name, signal.SIGSTOP)
-        while not self._can_be_written():
+        while not self.can_be_written():
             self.thaw(name)
             self.signal(name, signal.SIGSTOP)
 
-    def _can_be_written(self) -> bool:
+    def frozen(self, name: str) -> bool:
+        return bool(self.members[name].process.status() == psutil.STATUS_STOPPED)
+
+    def can_be_written(self) -> bool:
         """Whether writers get their turn at the SQLite file, if there is one."""
         lock = self.home / "conductor.db.lock"
         if not lock.exists():
