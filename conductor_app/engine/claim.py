@@ -54,8 +54,15 @@ def claim(
     tx: Transaction, job_ids: Sequence[str], worker_id: str, lease_ms: int
 ) -> dict[str, Claim]:
     """Take those of these jobs that may be taken now; the others are a quiet nothing."""
-    open_executions = executions.lock_of_jobs(tx, job_ids)
-    found = jobs.with_tasks(tx, job_ids)
+    executions.lock_of_jobs(tx, job_ids)
+    return claim_of(tx, jobs.with_tasks(tx, job_ids), worker_id, lease_ms)
+
+
+def claim_of(
+    tx: Transaction, found: Sequence[Row[Any]], worker_id: str, lease_ms: int
+) -> dict[str, Claim]:
+    """The same of jobs as `jobs.with_tasks` gives them, whose executions are locked."""
+    open_executions = tx.locked
     for execution_id in sorted({row.execution_id for row in found if row.kind == "attempt"}):
         working_time.count(tx, open_executions[execution_id])
     rows = [row for row in found if _may_be_taken(row, open_executions[row.execution_id], tx.now)]

@@ -29,7 +29,7 @@ from conductor_app.engine import (
     suspension,
     system_ends,
 )
-from conductor_app.engine.claim import Claim, claim
+from conductor_app.engine.claim import Claim, claim_of
 from conductor_app.store import executions, jobs
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
@@ -96,11 +96,10 @@ def _go_on(tx: Transaction, job: Row[Any], report: Report, lease_ms: int) -> Cla
 
     Through the broker it would come to the same: nothing stands before it in its queue.
     """
-    link = str(report.next_link)
-    if not jobs.waits_alone(tx, job.queue, link):
+    link = jobs.waiting_alone(tx, job.queue, str(report.next_link))
+    if link is None:
         return None
-    tx.covered.add(link)
-    return claim(tx, [link], job.worker_id, lease_ms).get(link)
+    return claim_of(tx, [link], job.worker_id, lease_ms).get(link.id)
 
 
 def _apply(

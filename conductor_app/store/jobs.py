@@ -37,13 +37,10 @@ def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
         tx.later(_ADD, *rows)
 
 
-_WITH_TASKS = Prepared(
-    select(
-        jobs, *(column.label(f"task_{column.name}") for column in tasks.c if column.name != "id")
-    )
-    .join(tasks, tasks.c.id == jobs.c.task_id, isouter=True)
-    .where(among(jobs.c.id, "ids"))
-)
+_AND_TASKS = select(
+    jobs, *(column.label(f"task_{column.name}") for column in tasks.c if column.name != "id")
+).join(tasks, tasks.c.id == jobs.c.task_id, isouter=True)
+_WITH_TASKS = Prepared(_AND_TASKS.where(among(jobs.c.id, "ids")))
 
 
 def with_tasks(tx: Transaction, ids: Iterable[str]) -> Sequence[Row[Any]]:
@@ -319,23 +316,24 @@ def next_unhinted(tx: Transaction, queue: str, execution_id: str, limit: int) ->
     return tx.all(_NEXT_UNHINTED, wanted)
 
 
+_others = jobs.alias("others")
 _OTHERS = [
     exists().where(
-        jobs.c.queue == bindparam("of_queue"),
-        QUEUED,
+        _others.c.queue == bindparam("of_queue"),
+        text("others.status = 'queued'"),
         hinted,
-        jobs.c.not_before <= bindparam("now"),
-        jobs.c.id != bindparam("job"),
+        _others.c.not_before <= bindparam("now"),
+        _others.c.id != bindparam("job"),
     )
     # Each by its own partial index.
-    for hinted in (jobs.c.hinted_at.is_(None), jobs.c.hinted_at.is_not(None))
+    for hinted in (_others.c.hinted_at.is_(None), _others.c.hinted_at.is_not(None))
 ]
-_WAITS_ALONE = Prepared(select(not_(or_(*_OTHERS))))
+_ALONE = Prepared(_AND_TASKS.where(jobs.c.id == bindparam("job"), not_(or_(*_OTHERS))))
 
 
-def waits_alone(tx: Transaction, queue: str, job_id: str) -> bool:
-    """Whether no other job waits in this queue."""
-    return bool(tx.value(_WAITS_ALONE, {"of_queue": queue, "job": job_id, "now": tx.now}))
+def waiting_alone(tx: Transaction, queue: str, job_id: str) -> Row[Any] | None:
+    """This job, as `with_tasks` gives it, if no other waits in the queue."""
+    return tx.first(_ALONE, {"of_queue": queue, "job": job_id, "now": tx.now})
 
 
 _MARK_HINTED = Prepared(
