@@ -11,7 +11,7 @@ from conductor_app.domain.states import JobState, TaskState
 from conductor_app.domain.workflow import AgentSpec, Workflow
 from conductor_app.engine import working_time
 from conductor_app.ids import new_id
-from conductor_app.store import executions, jobs, records, tasks, workflows
+from conductor_app.store import jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -54,8 +54,7 @@ def claim(
     tx: Transaction, job_ids: Sequence[str], worker_id: str, lease_ms: int
 ) -> dict[str, Claim]:
     """Take those of these jobs that may be taken now; the others are a quiet nothing."""
-    executions.lock_of_jobs(tx, job_ids)
-    return claim_of(tx, jobs.with_tasks(tx, job_ids), worker_id, lease_ms)
+    return claim_of(tx, jobs.locked(tx, job_ids), worker_id, lease_ms)
 
 
 def claim_of(

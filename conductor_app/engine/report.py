@@ -30,7 +30,7 @@ from conductor_app.engine import (
     system_ends,
 )
 from conductor_app.engine.claim import Claim, claim_of
-from conductor_app.store import executions, jobs
+from conductor_app.store import jobs
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -56,8 +56,7 @@ class _Batch:
 
 def report(tx: Transaction, reports: Sequence[Report], lease_ms: int) -> dict[str, Answer]:
     """Apply the reports that still hold their fence; a stale one changes nothing."""
-    locked = executions.lock_of_jobs(tx, [each.job_id for each in reports])
-    rows = {row.id: row for row in jobs.with_tasks(tx, [each.job_id for each in reports])}
+    rows = {row.id: row for row in jobs.locked(tx, [each.job_id for each in reports])}
     answers = {each.job_id: Answer(accepted=False) for each in reports}
     by_execution: dict[str, _Batch] = {}
     queues: list[str] = []
@@ -71,7 +70,7 @@ def report(tx: Transaction, reports: Sequence[Report], lease_ms: int) -> dict[st
         batch.reports.append(each)
         batch.rows[each.job_id] = row
     for execution_id, batch in by_execution.items():
-        queues += _apply(tx, locked[execution_id], batch, answers, lease_ms)
+        queues += _apply(tx, tx.locked[execution_id], batch, answers, lease_ms)
     for each in reports:
         if each.go_on and answers[each.job_id].chain:
             answers[each.job_id].next = _go_on(tx, rows[each.job_id], each, lease_ms)

@@ -1,10 +1,10 @@
 """Executions: the row that every change to its parts locks first, so their rules never race."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Text, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, insert, literal_column, select, update
 
 from conductor_app.domain.events import GENESIS
 from conductor_app.domain.states import EXECUTION_ENDED, ExecutionState
@@ -19,7 +19,6 @@ OPEN = OPEN_EXECUTION
 class Execution:
     """An execution under this transaction's lock; `change` keeps row and object the same."""
 
-    row: Row[Any]
     values: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
@@ -59,46 +58,82 @@ def lock(tx: Transaction, execution_id: str) -> Execution | None:
     return found.get(execution_id)
 
 
-_LOCKED = (
-    select(
-        executions,
-        projects.c.location,
-        projects.c.name.label("project_name"),
-        streams.c.last_number,
-        streams.c.last_link,
-    )
-    .join(projects, projects.c.id == executions.c.project_id)
-    .join(streams, streams.c.stream == literal_column("'execution:'", Text) + executions.c.id)
+_STREAM = streams.c.stream == literal_column("'execution:'", Text) + executions.c.id
+_LOCK = (
+    select(executions.c.id)
+    .join(streams, _STREAM)
     .order_by(executions.c.id)
     .with_for_update(of=(executions, streams))
 )
-_LOCK_ALL = Prepared(_LOCKED.where(among(executions.c.id, "ids")))
+_LOCK_ALL = Prepared(_LOCK.where(among(executions.c.id, "ids")))
 _LOCK_OF_JOBS = Prepared(
-    _LOCKED.where(executions.c.id.in_(select(jobs.c.execution_id).where(among(jobs.c.id, "ids"))))
+    _LOCK.where(executions.c.id.in_(select(jobs.c.execution_id).where(among(jobs.c.id, "ids"))))
+)
+# What an `Execution` is made of, by its names there.
+_COLUMNS: Mapping[str, ColumnElement[Any]] = {
+    **{column.name: column for column in executions.c},
+    "location": projects.c.location,
+    "project_name": projects.c.name,
+    "last_number": streams.c.last_number,
+    "last_link": streams.c.last_link,
+}
+_ALL = Prepared(
+    select(*(column.label(name) for name, column in _COLUMNS.items()))
+    .join_from(executions, projects, projects.c.id == executions.c.project_id)
+    .join(streams, _STREAM)
+    .where(among(executions.c.id, "ids"))
+    .order_by(executions.c.id)
 )
 
 
 def lock_all(tx: Transaction, ids: Iterable[str]) -> dict[str, Execution]:
     """Lock in one order for all transactions, so that two of them never wait for each other."""
-    return _kept(tx, tx.all(_LOCK_ALL, {"ids": list(ids)}))
+    wanted = {"ids": list(ids)}
+    _lock(tx, _LOCK_ALL, wanted)
+    return {row.id: _kept(tx, row._asdict()) for row in tx.all(_ALL, wanted)}
 
 
-def lock_of_jobs(tx: Transaction, job_ids: Iterable[str]) -> dict[str, Execution]:
-    """The executions of these jobs (and maybe others), locked, by execution id."""
+def lock_of_jobs(tx: Transaction, job_ids: Iterable[str]) -> None:
+    """Lock the executions of these jobs, with what is sent next."""
     wanted = set(job_ids)
     if not wanted <= tx.covered:
-        _kept(tx, tx.all(_LOCK_OF_JOBS, {"ids": list(wanted)}))
+        _lock(tx, _LOCK_OF_JOBS, {"ids": list(wanted)})
         tx.covered |= wanted
-    return tx.locked
 
 
-def _kept(tx: Transaction, rows: Iterable[Row[Any]]) -> dict[str, Execution]:
-    """One object for an execution in a transaction; its stream's end is known from here on."""
+def _lock(tx: Transaction, statement: Prepared, ids: Mapping[str, Any]) -> None:
+    """What is read after it is what was committed last; SQLite has one writer anyhow."""
+    if tx.postgresql:
+        tx.later(statement, ids)
+
+
+def beside_jobs(statement: Select[Any]) -> Select[Any]:
+    """This selection of jobs, with what `know` wants of their executions."""
+    names = ((f"execution_{name}", column) for name, column in _COLUMNS.items() if name != "id")
+    return (
+        statement.add_columns(*(column.label(name) for name, column in names))
+        .join(executions, executions.c.id == jobs.c.execution_id)
+        .join(projects, projects.c.id == executions.c.project_id)
+        .join(streams, _STREAM)
+    )
+
+
+def know(tx: Transaction, rows: Iterable[Row[Any]]) -> None:
+    """Keep the executions of these jobs, which are locked, for `tx.locked`."""
     for row in rows:
-        if row.id not in tx.locked:
-            tx.locked[row.id] = Execution(row, dict(row._mapping))
-            tx.events.know(f"execution:{row.id}", row.last_number, row.last_link)
-    return {row.id: tx.locked[row.id] for row in rows}
+        if row.execution_id not in tx.locked:
+            told = row._mapping
+            _kept(tx, {name: told[f"execution_{name}"] for name in _COLUMNS})
+
+
+def _kept(tx: Transaction, values: dict[str, Any]) -> Execution:
+    """One object for an execution in a transaction; its stream's end is known from here on."""
+    id_ = values["id"]
+    if id_ not in tx.locked:
+        tx.locked[id_] = Execution(values)
+        tx.events.know(f"execution:{id_}", values["last_number"], values["last_link"])
+    kept: Execution = tx.locked[id_]
+    return kept
 
 
 def add(tx: Transaction, **values: Any) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, and_, bindparam, exists, func, insert, not_, or_, se
 from conductor_app.domain.states import JobState
 from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE
+from conductor_app.store import executions as execution_rows
 from conductor_app.store.database import Transaction
 from conductor_app.store.prepared import Prepared, among
 from conductor_app.store.tables import (
@@ -46,6 +47,17 @@ _WITH_TASKS = Prepared(_AND_TASKS.where(among(jobs.c.id, "ids")))
 def with_tasks(tx: Transaction, ids: Iterable[str]) -> Sequence[Row[Any]]:
     """These jobs, each with its task's columns as `task_<name>` (None for a job without one)."""
     return tx.all(_WITH_TASKS, {"ids": list(ids)})
+
+
+_LOCKED = Prepared(execution_rows.beside_jobs(_AND_TASKS).where(among(jobs.c.id, "ids")))
+
+
+def locked(tx: Transaction, ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The same, with their executions locked and known as `tx.locked`."""
+    execution_rows.lock_of_jobs(tx, ids)
+    rows = tx.all(_LOCKED, {"ids": list(ids)})
+    execution_rows.know(tx, rows)
+    return rows
 
 
 def add_system(

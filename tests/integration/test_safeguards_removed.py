@@ -101,13 +101,13 @@ class AnyFence(int):
 
 
 def without_fence_check(patch: Patch) -> None:
-    real = jobs.with_tasks
+    real = jobs.locked
 
     def unfenced(tx: Transaction, ids: Any) -> list[SimpleNamespace]:
         rows = [dict(row._mapping) for row in real(tx, ids)]
         return [SimpleNamespace(**{**row, "fence": AnyFence(row["fence"])}) for row in rows]
 
-    patch.setattr(jobs, "with_tasks", unfenced)
+    patch.setattr(jobs, "locked", unfenced)
 
 
 def without_lease_expiry(patch: Patch) -> None:
