@@ -123,8 +123,8 @@ def test_a_turn_whose_tools_had_begun_is_not_repeated_blindly(
     )
     one = begin(cluster)
     cluster.wait(begun.exists, "the command runs")
-    cluster.go()
     cluster.kill("agent")
+    cluster.go()
     cluster.reaches(one, "completed")
     assert play.asked == [1, 2, 1, 2, 3, 4, 5]
     # The second time it finds what the first turn wrote, not what the lost command added.
