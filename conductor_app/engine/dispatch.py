@@ -14,7 +14,7 @@ from conductor_app.store.database import Transaction
 SILENCE = 30_000
 # Without any worker known a few hints wait for the first one.
 FEWEST = 4
-CHAIN_LIMIT = 16
+CHAIN_LIMIT = 32
 
 
 def top_up(tx: Transaction, queues: Iterable[str]) -> None:
