@@ -11,6 +11,8 @@ BYTES_PER_TOKEN = 4
 MINIMUM_TOKENS = 1024
 # A breakpoint finds what was kept at most so many blocks before it.
 LOOKBACK = 20
+# So finely (in tokens) a beginning is known where it may end anywhere.
+FINELY = 16
 MINUTES_5 = 300.0
 HOUR = 3600.0
 
@@ -77,6 +79,16 @@ def prefixes_of(segments: Sequence[Segment]) -> list[Prefix]:
     return found
 
 
+def finely(segments: Sequence[Segment]) -> list[Segment]:
+    """The same input in small pieces: a block may be known in part."""
+    size = FINELY * BYTES_PER_TOKEN
+    return [
+        Segment(segment.data[start : start + size])
+        for segment in segments
+        for start in range(0, len(segment.data), size)
+    ]
+
+
 class PrefixCache:
     """What was kept, by account (key, model) and prefix; not safe to be used by two threads."""
 
@@ -107,7 +119,7 @@ class PrefixCache:
         self, account: Hashable, segments: Sequence[Segment], unit: int, paid_writes: bool
     ) -> Input:
         """OpenAI's and DeepSeek's way: the longest known beginning, in whole units of tokens."""
-        prefixes = prefixes_of(segments)
+        prefixes = prefixes_of(finely(segments))
         hit = self._longest(account, prefixes)
         read = prefixes[hit].tokens // unit * unit if hit is not None else 0
         total = prefixes[-1].tokens if prefixes else 0
