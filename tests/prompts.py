@@ -47,8 +47,8 @@ LATER = agent_task(
         "patterns": ["Fixtures of the API live in tests/api/conftest.py."],
         "project": [
             "Workflow: Change. Makes one change to a repository.",
-            "The last commits:\n- Serve the API",
             "AGENTS.md says how this project works:\n\nRun `pytest -q` before you commit.",
+            "The last commits:\n- Serve the API",
         ],
         "map": ["AGENTS.md", "api/ (12 files)", "tests/api/conftest.py"],
     },

@@ -94,12 +94,13 @@ def _files(worktree: Worktree) -> list[str]:
 def _project(claim: Claim, worktree: Worktree) -> list[str]:
     commits = worktree.git.run("log", f"--max-count={COMMITS}", "--format=%s", "HEAD").splitlines()
     told = [f"Workflow: {claim.workflow.title}. {claim.workflow.description}".strip()]
-    if commits:
-        told.append("The last commits:\n" + "\n".join(f"- {each[:100]}" for each in commits))
     for name in GUIDES:
         if guide := _text(worktree.path, name):
             told.append(f"{name} says how this project works:\n\n{guide}")
             break
+    # Last: they are others with every task.
+    if commits:
+        told.append("The last commits:\n" + "\n".join(f"- {each[:100]}" for each in commits))
     return told
 
 

@@ -14,11 +14,12 @@ FAILURE_LENGTH = 6_000
 # Of any other part of the context.
 PART_LENGTH = 12_000
 _NOTES = "notes"
+# By how seldom they change, and so in this order.
 _HEADINGS = {
     "project": "The project",
-    "map": "Its files",
-    "lessons": "What was learnt here before",
     "patterns": "What works here",
+    "lessons": "What was learnt here before",
+    "map": "Its files",
 }
 
 
@@ -30,7 +31,8 @@ def opening(
     A `program` has tools of its own.
     """
     role = {"title": title, "capabilities": capabilities, "reviewing": False, "program": program}
-    parts = {name: said for name, said in task.context.items() if name != _NOTES}
+    names = [*_HEADINGS, *(name for name in task.context if name not in (*_HEADINGS, _NOTES))]
+    parts = {name: task.context[name] for name in names if name in task.context}
     values = {
         "task": task,
         "inputs": _unsaid(task),

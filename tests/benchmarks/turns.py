@@ -50,8 +50,9 @@ TURNS = 20
 KEY = "sk-test-of-the-benchmark"
 CONNECTORS = ("claude", "codex", "deepseek")
 MODEL = connector_settings.DEFAULTS["claude"].model
-# As long as a requirement with its project's context is: some 2,000 tokens.
-REQUIREMENT = "Bring the module in order, as its tests and the notes below ask for. " * 120
+# As long as a requirement and its project's own words are: some 500 and 1,500 tokens.
+REQUIREMENT = "Bring the module in order, as its tests and the notes above ask for. " * 30
+PROJECT = "Each module has a test beside it, and says in one sentence what it is for. " * 90
 HEAD = """
 name: benchmark
 title: Benchmark
@@ -121,7 +122,7 @@ def bare(address: str, folder: Path) -> float:
         {"name": spec.name, "description": spec.description, "input_schema": spec.schema}
         for spec in TOOLS.values()
     ]
-    messages: list[Any] = [{"role": "user", "content": REQUIREMENT}]
+    messages: list[Any] = [{"role": "user", "content": PROJECT + REQUIREMENT}]
     marks = []
     while True:
         with client.messages.create(
@@ -186,6 +187,7 @@ def attempt(
         agent="reader",
         title=title,
         prompt=REQUIREMENT,
+        context={"project": PROJECT},
     )
     context = AgentContext(
         worktree=folder,
