@@ -1,4 +1,4 @@
-"""Our programs, started by a process that has imported them and forks: a fifth of the CPU time.
+"""Our programs, started by a process that has imported them and forks, which saves most time.
 
 Each is a process of its own as `python -m` makes it, but for its command line. A suite that
 starts hundreds would spend most of its time importing the same modules.
