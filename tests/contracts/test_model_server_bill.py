@@ -140,6 +140,16 @@ def test_openai_s_cache_is_automatic_and_its_writes_have_a_price(model_server: S
     assert other and other.input_tokens_details.cache_write_tokens == 0
 
 
+def test_what_begins_alike_is_known_as_far_as_it_does(model_server: Space) -> None:
+    """Also in the middle of a message; Anthropic's cache is found at breakpoints only."""
+    client = gpt(model_server.url("echo"))
+    client.responses.create(model=SOL, input=f"{LONG} And this.")
+    usage = client.responses.create(model=SOL, input=f"{LONG} Or that.").usage
+    assert usage
+    fresh = usage.input_tokens - usage.input_tokens_details.cached_tokens
+    assert 0 < fresh <= 2 * 128
+
+
 def test_deepseek_s_hits_and_misses_are_its_input(model_server: Space) -> None:
     client = gpt(model_server.url("echo"))
     messages: Any = [{"role": "user", "content": LONG}]
