@@ -7,6 +7,7 @@ how that came about. Where no verdict is to be had, that says nothing about the 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -62,9 +63,11 @@ class Reviewer:
             return _outcome(check, agent, self._recorded(check, bench), material)
         asked = _Asked(check.criteria, self._opening(agent, check, work, material))
         model = self._model(name, agent, check, work)
-        found = self._ask(asked, model, self._spender(agent, work))
-        bench.write_log(f"review {check.name}", asked.transcript())
-        return _outcome(check, agent, found, material)
+        try:
+            found = self._ask(asked, model, self._spender(agent, work))
+        finally:
+            log = bench.write_log(f"review {check.name}", asked.transcript())
+        return _outcome(check, agent, found, material, log)
 
     def _recorded(self, check: RubricCheck, bench: Bench) -> "_Found":
         workflow = self.claim.workflow.name
@@ -244,7 +247,14 @@ class _Found:
     request_id: str | None = None
 
 
-def _outcome(check: RubricCheck, agent: AgentSpec, found: _Found, material: Difference) -> Outcome:
+def _outcome(
+    check: RubricCheck,
+    agent: AgentSpec,
+    found: _Found,
+    material: Difference,
+    log: Path | None = None,
+) -> Outcome:
+    """Of a review; the `log` of one that was played from a recording is with that."""
     said = found.opinion
     passed = said.score >= check.threshold
     met = f"{len(said.findings) - len(said.unmet)} of {len(said.findings)} criteria are met"
@@ -274,5 +284,6 @@ def _outcome(check: RubricCheck, agent: AgentSpec, found: _Found, material: Diff
             },
             # What the author is told if the work goes back.
             "log": said.words,
+            "log_path": str(log) if log else None,
         },
     )

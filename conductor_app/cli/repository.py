@@ -57,12 +57,19 @@ def require_repository(directory: Path) -> Path:
     if not directory.is_dir():
         raise NotARepository(f"There is no directory {directory}. Name the project's repository.")
     place = shlex.quote(str(directory))
-    top = _asked(directory, "rev-parse", "--show-toplevel")
-    if top is None:
+    answer = run_git(directory, "rev-parse", "--show-toplevel")
+    if "dubious ownership" in answer.stderr:
+        raise NotARepository(
+            f"{directory} belongs to another user, so git refuses to work there. Run this as the "
+            "repository's owner, or, if you trust its owner: "
+            f"git config --global --add safe.directory {place}"
+        )
+    if answer.returncode:
         raise NotARepository(
             f"{directory} is not a git repository, and agents work on commits. Make it one: "
             f"git -C {place} init && {_first_commit(directory)}"
         )
+    top = answer.stdout.removesuffix("\n")
     if Path(top).resolve() != directory.resolve():
         raise NotARepository(
             f"{directory} is only a part of the repository {top}. "

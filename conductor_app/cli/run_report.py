@@ -7,6 +7,7 @@ from typing import Any
 
 from conductor_app.cli.words import ICONS, NOTE, failure, one_line
 from conductor_app.domain.location import is_url
+from conductor_app.views.report_text import taken_checks
 from conductor_app.views.units import duration
 
 Item = Mapping[str, Any]
@@ -118,7 +119,7 @@ def _commits(report: Item) -> Iterator[str]:
 def _totals(report: Item) -> Iterator[str]:
     totals, usage, execution = report["totals"], report["totals"]["usage"], report["execution"]
     labelled = ", as recorded; nothing was spent" if execution["replay"] else ""
-    yield f"Tasks     {totals['tasks'].get('completed', 0)} of {totals['tasks']['total']} completed"
+    yield f"Tasks     {_tasks(report)}"
     yield f"Attempts  {totals['attempts']}, {totals['retries']} of them after a first one"
     yield f"Time      {duration(execution['seconds'])}"
     yield f"Tokens    {_tokens(usage)}{labelled}"
@@ -129,6 +130,14 @@ def _totals(report: Item) -> Iterator[str]:
     yield from map(_bill, report["bill"])
     for remark in totals["remarks"]:
         yield f"          {remark}"
+
+
+def _tasks(report: Item) -> str:
+    counts = report["totals"]["tasks"]
+    tasks = [each for phase in report["phases"] for each in phase["tasks"]]
+    checks = [each for task in tasks for each in taken_checks(task)]
+    completed = f"{counts.get('completed', 0)} of {counts['total']} completed"
+    return f"{completed}, {evidence(checks)}" if checks else completed
 
 
 def _tokens(usage: Item) -> str:

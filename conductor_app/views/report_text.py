@@ -149,6 +149,7 @@ def _phase(phase: Item) -> Sequence[str | Sequence[str]]:
             ("Task", "Agent", "Status", "Attempts", "Sandbox", "Time", "Commit"),
             [_task(each) for each in phase["tasks"]],
         ),
+        [line for each in phase["tasks"] for line in _proof(each)],
     ]
 
 
@@ -156,11 +157,11 @@ def _milestone(milestone: Item) -> list[str]:
     commit = milestone["judged_commit"]
     at = f" (judged at {code(commit[:12])})" if commit else ""
     line = f"- {mark(milestone['status'])} **{text(milestone['name'])}** {milestone['status']}{at}"
-    return [line, *[f"  - {check(each)}" for each in milestone["checks"]]]
+    return [line, *_checks(milestone["checks"])]
 
 
 def check(result: Item) -> str:
-    """A check result in a line: verdict, name, what was run, how it ended, on which commit."""
+    """A check result in a line: verdict, name, what was run, how it ended, on what, its log."""
     facts = []
     if result["command"]:
         command = result["command"]
@@ -172,7 +173,11 @@ def check(result: Item) -> str:
         facts.append(duration(result["seconds"]))
     if result["commit"]:
         facts.append(f"commit {code(result['commit'][:12])}")
-    said = f": {text(result['message'])}" if result["verdict"] != "passed" else ""
+    if result["log_path"]:
+        facts.append(f"log {code(result['log_path'])}")
+    # Of a command that succeeded its exit code says it all.
+    told = result["verdict"] != "passed" or not result["command"]
+    said = f": {text(result['message'])}" if told and result["message"] else ""
     return f"{mark(result['verdict'])} {text(result['name'])}{said} ({', '.join(facts)})"
 
 
@@ -192,17 +197,41 @@ def _task(task: Item) -> tuple[str, ...]:
     )
 
 
+def _proof(task: Item) -> list[str]:
+    """The checks that the work which was taken has passed."""
+    checks = taken_checks(task)
+    return [f"- {code(task['key'])}", *_checks(checks)] if checks else []
+
+
+def taken_checks(task: Item) -> Sequence[Item]:
+    """The check results of a completed task's last attempt; none of one that was skipped."""
+    last = task["attempts"][-1:] if task["status"] == "completed" else ()
+    return [
+        each for attempt in last if attempt["status"] == "succeeded" for each in attempt["checks"]
+    ]
+
+
+def _checks(results: Sequence[Item]) -> list[str]:
+    return [f"  - {check(each)}" for each in results]
+
+
 def _failed(report: Item) -> Sequence[str | list[str]]:
     """Attempts that failed, with what they left."""
     lines = [
-        f"{code(task['key'])}, attempt {attempt['number']}{_confined(attempt)}: {_failure(attempt)}"
-        + (f" Its work: {code('git show ' + attempt['kept'])}" if attempt["kept"] else "")
+        line
         for phase in report["phases"]
         for task in phase["tasks"]
         for attempt in task["attempts"]
         if attempt["status"] in ("failed", "lost")
+        for line in _failed_attempt(task, attempt)
     ]
-    return ["## Attempts that failed", listed(lines)] if lines else []
+    return ["## Attempts that failed", lines] if lines else []
+
+
+def _failed_attempt(task: Item, attempt: Item) -> list[str]:
+    name = f"{code(task['key'])}, attempt {attempt['number']}{_confined(attempt)}"
+    kept = f" Its work: {code('git show ' + attempt['kept'])}" if attempt["kept"] else ""
+    return [f"- {name}: {_failure(attempt)}{kept}", *_checks(attempt["checks"])]
 
 
 def _confined(attempt: Item) -> str:

@@ -1,6 +1,7 @@
 """`conductor run change` as a process: a model's words become a verified commit, and a bill."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,6 +95,11 @@ def test_a_change_is_made_checked_reviewed_and_paid_for(day: Day) -> None:
     assert '<request task="0/change">\nSay hello\nin Python.' in review
     assert '+GREETING = "hello"' in review
     assert "It does all of what was asked for." in review
+    assert "Tasks     1 of 1 completed, 1 check passed\n" in ran.stdout
+    logs = re.findall(r", log `(.+)`\)", day.conductor("report").stdout)
+    reviewed, checked = map(Path, logs)
+    assert review in reviewed.read_text()
+    assert checked.exists()
 
 
 @pytest.fixture

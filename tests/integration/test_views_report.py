@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ PROOF = Judgement(
     "file",
     "passed",
     "ok",
-    {"command": "test -f a", "exit_code": 0, "duration": 0.25, "commit": "c" * 40, "log": "x"},
+    {"command": "test -f a", "exit_code": 0, "duration": 0.25, "commit": "c" * 40, "log_path": "x"},
 )
 
 
@@ -203,6 +204,9 @@ def test_the_text_has_it_all(engine: Engine, done: str) -> None:
     assert "Make \\| it" in text
     assert "- ✅ it runs (`true`, exit code 0, 0.5 s, commit `" in text
     assert "| Cost | 0.003002 USD |" in text
+    proof = "✅ file there (`test -f a`, exit code 0, 0.2 s, commit `cccccccccccc`, log `x`)"
+    assert f"\n\n- `0/a`\n  - {proof}\n" in text
+    assert "Tasks     2 of 2 completed, 1 check passed\n" in "\n".join(report_lines(found, ""))
     commit = engine.task(done, "0/a").commit
     assert (
         f"| `0/a` | agent-models | ✅ completed | 3 | sandlock | 20 s | `{commit[:12]}` |" in text
@@ -212,14 +216,21 @@ def test_the_text_has_it_all(engine: Engine, done: str) -> None:
 def test_a_failed_attempt_has_its_kind_and_what_it_left(engine: Engine) -> None:
     id_ = engine.start(FLOW, target_phase=0)
     ref = "refs/conductor/kept/1"
-    failed = Failed("NO_RESULT", "It said nothing.", retryable=False, kept=ref, sandbox="sandlock")
+    failed = Failed(
+        "NO_RESULT",
+        "It said nothing.",
+        retryable=False,
+        kept=ref,
+        sandbox="sandlock",
+        judgements=(replace(PROOF, verdict="failed", message="no such file"),),
+    )
     engine.run(outcomes={"0/a": [failed]})
     found = engine.do(report, id_)
     assert found["phases"][0]["tasks"][0]["attempts"][0]["kept"] == ref
     text = markdown(found)
     line = "- `0/a`, attempt 1 (sandbox: sandlock): `NO_RESULT`: It said nothing."
-    line += f" Its work: `git show {ref}`"
-    assert f"## Attempts that failed\n\n{line}\n" in text
+    line += f" Its work: `git show {ref}`\n  - ❌ file there: no such file (`test -f a`"
+    assert f"## Attempts that failed\n\n{line}" in text
     assert "| ❌ failed: `NO_RESULT`: It said nothing. |" in text
     assert "agent-models: `NO_RESULT`: It said nothing." in text
     bill = "\n".join(report_lines(found, "/srv/my shop"))

@@ -93,6 +93,14 @@ def test_a_part_of_a_repository_is_refused_and_the_whole_named(repository: Path)
         require_repository(part)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="ONLY ROOT GIVES FILES TO OTHERS")
+def test_a_repository_of_another_user_is_called_so(repository: Path) -> None:
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, 65534, 65534)
+    with pytest.raises(NotARepository, match=r"belongs to another user.*--add safe\.directory"):
+        require_repository(repository)
+
+
 def test_a_missing_git_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(EnvironmentProblem, match="git is not on PATH"):
