@@ -2,8 +2,9 @@
 
 Two strengths. `data` is for texts that must stay usable as they are (files, prompts, transcripts,
 recordings): known secrets and unmistakable shapes of keys. `words` is for what people read (logs,
-events, errors): also passwords in URLs, headers with credentials, `password=...`. Masking what is
-masked changes nothing, and what is masked in JSON text stays JSON.
+rows, events, errors): also passwords in URLs, headers with credentials, `password=...`, and
+characters that can't be kept there. Masking what is masked changes nothing, and what is masked in
+JSON text stays JSON.
 """
 
 import json
@@ -15,6 +16,8 @@ from functools import cached_property
 from mmap import mmap
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, unquote
+
+from conductor_app.printable import sound
 
 MASK = "[masked]"
 # A shorter secret, or one that is but a word, would blacken ordinary text; in URLs, headers and
@@ -173,8 +176,8 @@ def data(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """The same without passwords in URLs, headers with credentials and `password=...`."""
-    text = data(text)
+    """The same without passwords in URLs, headers with credentials and `password=...`; sound."""
+    text = data(sound(text))
     for anchor, shape in _IN_WORDS:
         if anchor in text:
             text = shape.regex.sub(shape.masked, text)

@@ -220,7 +220,7 @@ class _Loop:
             raise AttemptFailed(
                 FailureKind.NO_RESULT,
                 "The model's answer was cut off at the limit of its length twice in a row. "
-                "Allow it more output tokens, or make the task smaller.",
+                "Allow it more (`max_output_tokens` of its connector), or make the task smaller.",
                 detail=exchange.turn.text,
             )
         self._cut = True

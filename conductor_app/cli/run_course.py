@@ -181,7 +181,7 @@ def way_on(execution: Row[Any], *, stack_goes_on: bool) -> str:
     if execution.status in EXECUTION_ENDED:
         return f"Start anew with: conductor run --project {shlex.quote(execution.location)}"
     on = resume_command(execution.location)
-    if execution.reason != PauseReason.BLOCKED:
+    if execution.reason not in (PauseReason.BLOCKED, PauseReason.BUDGET_EXHAUSTED):
         return f"Go on with: {on}"
     if stack_goes_on:
         return f"Afterwards go on with: {on}"

@@ -139,6 +139,9 @@ def _again(name: str, before: str, attempt: Row[Any] | None) -> Words:
         return None
     if attempt.status == "suspended":
         return WAITING, f"{name} waits: {one_line(attempt.error_message or '', LONGEST_ADVICE)}"
+    if attempt.error_kind:
+        why = failure(attempt.error_kind, attempt.error_message)
+        return NOTE, f"{name}: {number} could not go on ({why}); it is tried again"
     return WAITING, f"{name}: {number} was given back by a worker that stops"
 
 
@@ -155,7 +158,7 @@ def _asked(facts: Facts) -> tuple[str, str]:
 
 
 def _decided(facts: Facts) -> tuple[str, str]:
-    return NOTE, f"{facts['task']} has its answer: {one_line(facts['answer'])}"
+    return WORKING, f"{facts['task']} has its answer: {one_line(facts['answer'])}"
 
 
 def _reported(facts: Facts) -> tuple[str, str]:

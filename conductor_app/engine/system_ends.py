@@ -98,7 +98,7 @@ def interrupted(
     wait = min(LONGEST_WAIT, 1000 * 2 ** min(job.claims, 10))
     jobs.requeue(tx, job, not_before=tx.now + wait, queue=queue_of(job))
     if job.kind == "attempt":
-        _requeue_task(tx, job, AttemptState.RELEASED)
+        _requeue_task(tx, job, AttemptState.RELEASED, INFRASTRUCTURE, outcome.message)
     if outcome.critical:
         block(tx, execution, f"{outcome.message} Way out: mend it, then `conductor start`.")
     return [queue_of(job)]
@@ -115,10 +115,17 @@ def queue_of(job: Row[Any]) -> str:
     return SYSTEM_QUEUE if job.kind == "integrate" else str(job.queue)
 
 
-def _requeue_task(tx: Transaction, job: Row[Any], state: AttemptState) -> None:
+def _requeue_task(
+    tx: Transaction,
+    job: Row[Any],
+    state: AttemptState,
+    error_kind: str | None = None,
+    error_message: str | None = None,
+) -> None:
     attempt_id = records.active_attempt(tx, job.task_id)
     if attempt_id:
-        records.end_attempts(tx, [AttemptEnd(attempt_id, state)])
+        end = AttemptEnd(attempt_id, state, error_kind=error_kind, error_message=error_message)
+        records.end_attempts(tx, [end])
     task = tasks.get(tx, job.task_id)
     if task is not None and task.status == TaskState.ACTIVE:
         requeue.back(tx, task)

@@ -222,7 +222,7 @@ ODD: dict[str, tuple[str, str]] = {
     "broken-arguments": ("BAD_ARGUMENTS", "another model"),
     "unknown-tool": ("UNKNOWN_TOOL", "another model"),
     "loop": ("STUCK", "in circles"),
-    "cut": ("NO_RESULT", "more output tokens"),
+    "cut": ("NO_RESULT", "`max_output_tokens`"),
 }
 
 

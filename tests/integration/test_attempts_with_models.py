@@ -15,6 +15,7 @@ from conductor_app.engine.budget_control import raise_caps
 from conductor_app.engine.explain import why
 from conductor_app.store import tables
 from conductor_app.views.report import report
+from tests.fakes import programs
 from tests.fakes.model_server import Ask, Reply, Space, rate_limited, says
 from tests.integration.test_mcp_tools import settings
 from tests.integration.test_work_in_process import Stage, record
@@ -192,3 +193,72 @@ def test_a_recording_that_asks_goes_on_with_the_answer(
     at.work()
     assert [(row.status, row.turns) for row in attempts(at)] == [("suspended", 2), ("succeeded", 2)]
     assert execution(at).status == "completed"
+
+
+# What no database, command line or encoding takes, and models, programs and files have: as the
+# JSON of a tool's arguments, as text, and what is kept of it.
+ODD, SAID, PLAIN = r"a\u0000b\ud800c", "a\0b", "a\ufffdb\ufffdc"
+
+
+def test_characters_that_nothing_keeps_hold_nobody_up(
+    database_url: str, stage: Callable[..., Stage], model_server: Space
+) -> None:
+    """A model's own, and a command's, in whatever is told of them to people and other agents."""
+    heard: list[Ask] = []
+    turns = [
+        says("", ("ask", f'{{"question": "{ODD}?"}}')),
+        says(
+            SAID,
+            ("remember", f'{{"lesson": "{ODD}", "category": "pattern"}}'),
+            ("report_signal", f'{{"type": "quality_issue", "title": "{ODD}", "detail": "{ODD}"}}'),
+            ("run_command", {"command": r"printf 'a\0b'"}),
+        ),
+        says("", ("finish", f'{{"summary": "{ODD}"}}')),
+    ]
+
+    def script(ask: Ask) -> Reply:
+        heard.append(ask)
+        return turns[ask.turn - 1]
+
+    model_server.add("played", script=script)
+    at = stage(database_url=database_url)
+    one = at.run(TEMPLATE)
+    with at.conductor.transaction() as tx:
+        (decision,) = tx.all(select(tables.decisions))
+        decisions.decide(tx, decision.id, "yes")
+    at.work()
+    assert decision.question == f"{PLAIN}?"
+    assert [row.status for row in attempts(at)] == ["suspended", "succeeded"]
+    assert at.attempts(one)["0/work"].summary == PLAIN
+    assert "a\ufffdb" in heard[-1].results[-1].text
+    with at.conductor.read() as tx:
+        (lesson,) = tx.all(select(tables.lessons))
+        (told,) = tx.all(select(tables.signals))
+    assert (lesson.description, told.title, told.detail) == (PLAIN, PLAIN, PLAIN)
+
+
+def test_nor_do_they_in_what_a_program_is_told_of_the_attempt_before(
+    database_url: str, home: Path, stage: Callable[..., Stage]
+) -> None:
+    """On its command line, where NUL would be the end of it."""
+    programs.shell(home, r"printf 'a\0b\n'", parser="claude-code")
+    at = stage(database_url=database_url)
+    at.run(TEMPLATE.replace("claude", "command"))
+    assert [row.error_kind for row in attempts(at)] == ["UNREADABLE", "UNREADABLE"]
+
+
+def test_nor_do_they_in_what_an_attempt_failed_with(
+    database_url: str, stage: Callable[..., Stage], model_server: Space
+) -> None:
+    heard: list[Ask] = []
+
+    def script(ask: Ask) -> Reply:
+        heard.append(ask)
+        return says(SAID)
+
+    model_server.add("played", script=script)
+    at = stage(database_url=database_url)
+    at.run(TEMPLATE)
+    assert [row.status for row in attempts(at)] == ["failed", "failed"]
+    assert "\0" not in attempts(at)[0].error_message
+    assert "\0" not in heard[-1].prompt

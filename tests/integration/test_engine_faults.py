@@ -160,6 +160,8 @@ class TestInfrastructure:
         one = engine.start(workflow(phase(task("a", retry={"max": 0}))))
         engine.run(outcomes={"0/a": [Interrupted("no disk")]})
         assert engine.states(one) == {"0/a": "queued"}
+        (row,) = engine.rows(select(attempts))
+        assert (row.status, row.error_message) == ("released", "no disk")
         engine.later(60)
         engine.due()
         engine.run()

@@ -16,6 +16,7 @@ from tests.fakes.programs.shop import KEY, Shop, open_shop
 from workers.connectors.programs.attempt import OUTPUT_FILE
 from workers.connectors.programs.flood import MOST_LOGGED
 from workers.gateway.account import CALLS_FILE
+from workers.sandbox import CommandResult, Sandbox, SandboxFailed
 
 MODEL_USAGE = {"claude-sonnet-5-5": {"inputTokens": 1000, "outputTokens": 100}}
 
@@ -152,6 +153,20 @@ def test_a_program_that_is_not_there(shop: Shop) -> None:
     assert (failure.kind, failure.retryable) == ("NOT_INSTALLED", False)
     assert "no-such-agent is not installed. Install it where the workers run" in failure.message
     assert shop.booked() == []
+
+
+def test_a_program_that_can_not_be_confined_is_a_failure_that_is_tried_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for ever: what is wrong may be its command line."""
+    programs.shell(shop.home, "true")
+
+    def broken(*_: Any, **__: Any) -> CommandResult:
+        raise SandboxFailed("`sh` could not be started.")
+
+    monkeypatch.setattr(Sandbox, "run", broken)
+    failure = shop.fails()
+    assert (failure.kind, failure.retryable) == ("TEMPORARY_FAILURE", True)
 
 
 def test_a_program_that_hangs_is_ended_and_its_words_are_kept(shop: Shop) -> None:

@@ -14,6 +14,7 @@ RESUME = "conductor run --resume --project '/srv/my shop'"
     ("status", "reason", "words"),
     [
         ("paused", "person", f"Go on with: {RESUME}"),
+        ("paused", "budget_exhausted", f"`conductor up`; afterwards go on with: {RESUME}"),
         ("paused", "blocked", f"`conductor up`; afterwards go on with: {RESUME}"),
         ("cancelled", None, "Start anew with: conductor run --project '/srv/my shop'"),
         ("failed", None, "Start anew with: conductor run --project '/srv/my shop'"),

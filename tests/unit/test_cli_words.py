@@ -179,7 +179,10 @@ def test_a_failed_attempt_that_is_tried_again_says_why() -> None:
         "it is tried again"
     )
     assert "worker of attempt 2 was lost" in (told(again, attempt("lost", 2)) or "")
-    assert "given back" in (told(again, attempt("released")) or "")
+    released = attempt("released", kind="INFRASTRUCTURE")
+    assert "attempt 1 could not go on (INFRASTRUCTURE: Check" in (told(again, released) or "")
+    released.error_kind = None
+    assert "given back" in (told(again, released) or "")
     assert told(again, attempt("suspended")) == ("⏳ 1/crud-api waits: Check `tests` exit code 1")
 
 
@@ -233,7 +236,7 @@ def test_what_an_agent_asks_has_a_line_with_the_way_out() -> None:
     assert told is not None and told.icon == "⏳"
     assert told.text == "0/a asks: Which? (A or B) Answer: conductor decide 01J ANSWER"
     told = sentence_of(fact("decision.answered", {"task": "0/a", "answer": "B"}), None)
-    assert told is not None and told.text == "0/a has its answer: B"
+    assert told is not None and (told.icon, told.text) == ("🔄", "0/a has its answer: B")
     noticed = {"task": "0/a", "kind": "quality_issue", "title": "No tests"}
     told = sentence_of(fact("signal.reported", noticed), None)
     assert told is not None and told.text == "0/a reports (quality_issue): No tests"

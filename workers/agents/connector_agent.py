@@ -2,6 +2,7 @@
 
 from conductor_app import masking
 from conductor_app.domain.workflow_template import AgentSpec
+from conductor_app.printable import sound
 from workers.agents.base import AgentContext, AgentResult, AgentTask, BaseAgent
 from workers.connectors.base import Model
 from workers.failures import AttemptFailed, FailureKind
@@ -33,10 +34,10 @@ class ConnectorAgent(BaseAgent):
             program=not isinstance(connector, Model),
         )
         # Inputs, notes and lessons are people's and agents' words: none brings a secret along.
-        context.task, context.system = task, masking.data(system.text)
+        context.task, context.system = task, sound(masking.data(system.text))
         context.header = {**context.header, "prompt": made_of(task.agent)}
         connector.set_log_callback(context.log)
-        return connector.execute(masking.data(prompt.text), context)
+        return connector.execute(sound(masking.data(prompt.text)), context)
 
     def get_capabilities(self, phase: int) -> list[str]:
         return list(self._spec.abilities(phase))

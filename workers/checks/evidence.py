@@ -31,5 +31,4 @@ def storable(value: Any, depth: int = 0) -> Any:
 def text(value: str) -> str:
     """Text without secrets that every database and encoding takes, cut when long."""
     value = masking.words(value)
-    cut = value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + " [... cut]"
-    return cut.replace("\x00", "\ufffd").encode(errors="replace").decode()
+    return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + " [... cut]"

@@ -256,10 +256,11 @@ def _way_out(fault: Fault, settings: ModelSettings) -> str:
             return "" if fault.retry_after is None else f"It asks for {fault.retry_after:g} s."
         case FailureKind.BAD_REQUEST if fault.status == 404:
             usual = DEFAULTS[settings.connector]
+            known = "" if settings.model == usual.model else f", such as {usual.model}"
             corrected = "" if settings.base_url == usual.base_url else ", or correct its base_url"
             return (
-                f"Set {variable}_MODEL, or `model` of {section}, to one that it has, such as "
-                f"{usual.model}{corrected}."
+                f"Set {variable}_MODEL, or `model` of {section}, to one that it has{known}"
+                f"{corrected}."
             )
         case FailureKind.BAD_REQUEST if fault.status == 413:
             return f"Make the task smaller, or set `context_window` of {section} to less."

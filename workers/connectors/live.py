@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import httpx2
 
-from conductor_app import masking
+from conductor_app import masking, printable
 from conductor_app.connector_settings import ModelSettings
 from conductor_app.tool_specs import ToolSpec
 from workers.agents.base import LogCallback
@@ -180,7 +180,7 @@ class _Wires:
             same += 1
         del self._kept[same:]
         for message in messages[same:]:
-            wires = self._convert(message)
+            wires = masking.within(self._convert(message), printable.sound)
             if message.role != "assistant":
                 # A model's own words go back to it as they were: it may have signed them.
                 wires = masking.within(wires, masking.data)

@@ -27,7 +27,7 @@ class Commit:
 
 def compose(message: str, trailers: Mapping[str, str]) -> str:
     """The text, then the trailers as a last paragraph of their own: git reads only that one."""
-    text = masking.words(message.replace("\0", "")).strip() or "Work without a description"
+    text = masking.words(message).strip() or "Work without a description"
     lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers.items()]
     return "\n\n".join([text, "\n".join(lines)]) + "\n" if lines else f"{text}\n"
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from conductor_app.printable import sound
 from workers.sandbox import CommandResult, Limits
 from workers.tools.workplace import Answer, ToolFault, Workplace
 
@@ -19,6 +20,8 @@ def run_command(arguments: dict[str, Any], place: Workplace) -> Answer:
     seconds = min(float(arguments.get("timeout", DEFAULT_SECONDS)), place.seconds_left())
     if seconds <= 0:
         raise ToolFault("No time is left for commands.")
+    if sound(arguments["command"]) != arguments["command"]:
+        raise ToolFault("The command holds NUL or half a surrogate pair, which no command can.")
     prepared = place.environment
     result = place.sandbox.run(
         ("/bin/sh", "-c", arguments["command"]),

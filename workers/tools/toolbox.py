@@ -9,6 +9,7 @@ from itertools import groupby
 from conductor_app import masking
 from conductor_app.domain.outcome import Question
 from conductor_app.errors import EnvironmentProblem
+from conductor_app.printable import sound
 from conductor_app.tool_specs import TOOLS, ToolSpec
 from workers import disk, telemetry
 from workers.failures import AttemptFailed, FailureKind
@@ -133,7 +134,7 @@ class Toolbox:
             seconds = time.monotonic() - started
             keep_as = self._place.artifacts / file_name(number, call.name)
             # Before it is cut: of half a secret nobody knows that it is one.
-            output, kept = cut(masking.data(answer.output), keep_as)
+            output, kept = cut(sound(masking.data(answer.output)), keep_as)
             result = ToolResult(call.id, answer.ok, output, answer.exit_code, seconds, kept)
             told.answered(result)
         return number, result

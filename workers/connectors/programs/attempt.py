@@ -12,7 +12,7 @@ from workers.connectors.programs.session import Means, Session, account_for, adm
 from workers.connectors.programs.verdict import failure
 from workers.failures import AttemptFailed, FailureKind
 from workers.narration import one_line
-from workers.sandbox import CommandResult
+from workers.sandbox import CommandResult, SandboxFailed
 from workers.suspension import Suspend, waiting_for
 
 # All that the program printed, for inspection.
@@ -56,6 +56,8 @@ class ProgramConnector(ABC):
         with session(self.means, whole, context, _seconds_left(context)) as ready:
             try:
                 result = run.carry_out(ready)
+            except SandboxFailed as broken:
+                raise AttemptFailed(FailureKind.TEMPORARY_FAILURE, broken.message) from broken
             finally:
                 if ready.account is None:
                     account_for(self.means, run.report, context)
