@@ -87,14 +87,21 @@ def wait_until_fixture() -> Callable[..., None]:
     return wait_until
 
 
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A fresh data directory with a path short enough for sockets, also set as CONDUCTOR_HOME."""
+@contextmanager
+def new_home() -> Iterator[Path]:
+    """A fresh data directory with a path short enough for sockets."""
     path = Path(tempfile.mkdtemp(prefix="conductor-test-", dir="/tmp"))
-    monkeypatch.setenv("CONDUCTOR_HOME", str(path))
     datadir.prepare(path)
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh data directory, also set as CONDUCTOR_HOME."""
+    with new_home() as path:
+        monkeypatch.setenv("CONDUCTOR_HOME", str(path))
+        yield path
 
 
 @contextmanager

@@ -245,8 +245,8 @@ def _sending(tx: Transaction, job: Row[Any]) -> str:
     """Why a queued job is not taken yet."""
     if job.not_before > tx.now:
         wait = (job.not_before - tx.now) / 1000
-        if suspended := _suspended(tx, job.task_id):
-            reason = (suspended.error_message or "").rstrip(".")
+        if held_up := _held_up(tx, job.task_id):
+            reason = (held_up.error_message or "").rstrip(".")
             return f"It goes on at {_time(job.not_before)}, in {wait:.0f} s: {reason}."
         again = f", after {job.failures} failed {_plural('attempt', job.failures)}"
         said = f"It is tried again at {_time(job.not_before)}, in {wait:.0f} s"
@@ -267,10 +267,12 @@ def _sending(tx: Transaction, job: Row[Any]) -> str:
     return f"It is queued; others go first, and its message goes out as they are taken.{alone}"
 
 
-def _suspended(tx: Transaction, task_id: str | None) -> Row[Any] | None:
-    """The last attempt at the task, if that one waits."""
+def _held_up(tx: Transaction, task_id: str | None) -> Row[Any] | None:
+    """The last attempt at the task, if that one waits or its surroundings interrupted it."""
     last = next(iter(records.attempts_at(tx, task_id)), None) if task_id else None
-    return last if last is not None and last.status == AttemptState.SUSPENDED else None
+    if last is None or last.status not in (AttemptState.SUSPENDED, AttemptState.RELEASED):
+        return None
+    return last if last.error_kind else None
 
 
 def _busy(tx: Transaction, workers: Sequence[Row[Any]]) -> int:

@@ -12,12 +12,15 @@ import pytest
 
 from conductor_app.stack import embedded
 from conductor_app.views.units import usd
-from tests.fakes.model_server import Ask, Reply, Space, says
+from tests.conftest import new_home
+from tests.fakes.model_server import Ask, ModelServer, Reply, Space, says
+from tests.fakes.model_server.scenarios import BUILT_IN, verdicts
 
 CHECK = 'python3 -c "import greeting; assert greeting.GREETING"'
 # Has the shape of a key, and opens nothing.
 SECRET = "sk-ant-" + "0a1b2c3d" * 5
 REQUIREMENTS = "requirements.txt"
+KEY = "sk-ant-of-the-tests-0123456789"
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
 
 
@@ -51,19 +54,57 @@ def day(
     home: Path, tmp_path: Path, model_server: Space, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Day]:
     monkeypatch.setenv("PYTHONPATH", os.getcwd())
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-of-the-tests-0123456789")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.url("change"))
     monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", model_server.url("verdict-pass"))
     day = Day(home, tmp_path / "work", model_server)
-    day.repository.mkdir()
-    day.git("init", "--quiet")
-    day.git(*IDENTITY, "commit", "--quiet", "--allow-empty", "-m", "Start")
+    begin(day)
     yield day
     embedded.stop(home)
 
 
+@pytest.fixture(scope="module")
+def stack(model_server_of_session: ModelServer) -> Iterator[tuple[Path, Space]]:
+    """One that goes on beside the runs of several tests; its models are `work` and `review`."""
+    with new_home() as home, model_server_of_session.space() as server:
+        given = {
+            "PYTHONPATH": os.getcwd(),
+            "ANTHROPIC_API_KEY": KEY,
+            "CONDUCTOR_HOME": str(home),
+            "CONDUCTOR_CLAUDE_BASE_URL": server.url("work"),
+            "CONDUCTOR_CLAUDE2_BASE_URL": server.url("review"),
+            "CONDUCTOR_CHECK_WORD": "installed",
+        }
+        command = [sys.executable, "-m", "conductor_app.cli.main", "up"]
+        subprocess.run(command, env={**os.environ, **given}, check=True, timeout=300)
+        yield home, server
+        embedded.stop(home)
+
+
 @pytest.fixture
-def attempts(model_server: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+def joined(stack: tuple[Path, Space], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Day:
+    """A day of its own, with a repository of its own, at a stack that runs already."""
+    home, server = stack
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    monkeypatch.setenv("CONDUCTOR_HOME", str(home))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    server.begin_anew()
+    server.add("work", script=BUILT_IN["change"])
+    server.add("review", script=BUILT_IN["verdict-pass"])
+    day = Day(home, tmp_path / "work", server)
+    begin(day)
+    return day
+
+
+def begin(day: Day) -> None:
+    """A repository with an empty commit."""
+    day.repository.mkdir()
+    day.git("init", "--quiet")
+    day.git(*IDENTITY, "commit", "--quiet", "--allow-empty", "-m", "Start")
+
+
+@pytest.fixture
+def attempts(joined: Day) -> None:
     """An implementer that says something else each time it is asked anew."""
     asked: list[str] = []
 
@@ -76,7 +117,7 @@ def attempts(model_server: Space, monkeypatch: pytest.MonkeyPatch) -> None:
             return says(f"I write it, without {SECRET}.", call)
         return says("", ("finish", {"summary": f"It says {word}."}))
 
-    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", model_server.add("attempts", script=script))
+    joined.server.add("work", script=script)
 
 
 def test_a_change_is_made_checked_reviewed_and_paid_for(day: Day) -> None:
@@ -103,18 +144,15 @@ def test_a_change_is_made_checked_reviewed_and_paid_for(day: Day) -> None:
 
 
 @pytest.fixture
-def needy(day: Day) -> Day:
+def needy(joined: Day) -> Day:
     """Its repository needs a package."""
-    (day.repository / "requirements.txt").write_text("needed\n")
-    day.git("add", ".")
-    day.git(*IDENTITY, "commit", "--quiet", "-m", "It needs something")
-    return day
+    (joined.repository / "requirements.txt").write_text("needed\n")
+    joined.git("add", ".")
+    joined.git(*IDENTITY, "commit", "--quiet", "-m", "It needs something")
+    return joined
 
 
-def test_the_check_finds_what_the_setup_has_installed(
-    needy: Day, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CONDUCTOR_CHECK_WORD", "installed")
+def test_the_check_finds_what_the_setup_has_installed(needy: Day) -> None:
     places = "$CONDUCTOR_ENV/lib/python3.*/site-packages"
     install = f"for place in {places}; do echo WORD = \\'$WORD\\' > $place/needed.py; done"
     ran = needy.change(
@@ -132,29 +170,28 @@ def test_a_setup_that_fails_costs_nothing(needy: Day) -> None:
     assert not needy.server.requests
 
 
-def test_the_validator_sends_it_back_with_its_words(
-    day: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = day.server.url("verdict-fail-once")
-    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", url)
+def test_the_validator_sends_it_back_with_its_words(joined: Day, attempts: None) -> None:
+    day = joined
+    day.server.add("review", script=verdicts(False, True))
     ran = day.change(prompt="Say hello in Python.", check=CHECK)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     told = "Milestone Reviewed: a check failed (The Validator approves: Validator "
     assert told in ran.stdout and "; the task behind it is opened again" in ran.stdout
     assert day.git("show", f"{day.branch}:greeting.py") == "GREETING = 'greeting 2'"
-    asked = [each for each in day.server.requests if each.scenario == "attempts"]
+    asked = [each for each in day.server.requests if each.scenario == "work"]
     again = str(asked[2].body["messages"][0])
     assert "A part of what was asked for is missing." in again
-    reviews = [each for each in day.server.requests if each.scenario == "verdict-fail-once"]
+    reviews = [each for each in day.server.requests if each.scenario == "review"]
     assert "You have sent it back before" not in str(reviews[0].body)
     assert "You have sent it back before" in str(reviews[1].body)
 
 
 def test_what_was_recorded_is_replayed_without_a_model(
-    day: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
+    joined: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also what the Validator sent back; and no secret gets into the recording."""
-    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("verdict-fail-once"))
+    day = joined
+    day.server.add("review", script=verdicts(False, True))
     ran = day.change("--record", prompt="Say hello in Python.", check=CHECK)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     recorded = day.home / "recordings" / "change"
@@ -178,30 +215,28 @@ def test_what_was_recorded_is_replayed_without_a_model(
     assert "Cost      0.00 USD (replay)" in again.stdout
 
 
-def test_the_third_no_is_the_last(
-    day: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("verdict-fail"))
+def test_the_third_no_is_the_last(joined: Day, attempts: None) -> None:
+    day = joined
+    day.server.add("review", script=verdicts(False))
     ran = day.change(prompt="Say hello in Python.", check=CHECK)
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "Milestone Reviewed fails its checks (The Validator approves: " in ran.stderr
     assert "A part of what was asked for is missing." in ran.stderr
-    reviews = [each for each in day.server.requests if each.scenario == "verdict-fail"]
+    reviews = [each for each in day.server.requests if each.scenario == "review"]
     assert len(reviews) == 3
     # What was done stays on the branch, for a person to see.
     assert day.git("show", f"{day.branch}:greeting.py") == "GREETING = 'greeting 3'"
 
 
-def test_a_verdict_that_is_none_is_the_reviewers_failure(
-    day: Day, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("prose"))
+def test_a_verdict_that_is_none_is_the_reviewers_failure(joined: Day) -> None:
+    day = joined
+    day.server.add("review", script=BUILT_IN["prose"])
     ran = day.change(prompt="Say hello in Python.", check=CHECK)
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "There is no review, which says nothing about the work." in ran.stderr
     assert "gave no verdict that can be read" in ran.stderr
     assert "Attempts  1, 0 of them after a first one" in ran.stdout
-    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", day.server.url("verdict-pass"))
+    day.server.add("review", script=BUILT_IN["verdict-pass"])
     ran = day.conductor("run", "--resume", f"--project={day.repository}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Reviewed: 1 check passed" in ran.stdout

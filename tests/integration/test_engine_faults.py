@@ -19,6 +19,7 @@ from conductor_app.domain.outcome import (
 )
 from conductor_app.engine import control, task_control
 from conductor_app.engine.claim import Claim
+from conductor_app.engine.explain import why
 from conductor_app.engine.report import report
 from conductor_app.ids import new_id
 from conductor_app.queue import SYSTEM_QUEUE
@@ -162,6 +163,9 @@ class TestInfrastructure:
         assert engine.states(one) == {"0/a": "queued"}
         (row,) = engine.rows(select(attempts))
         assert (row.status, row.error_message) == ("released", "no disk")
+        assert engine.do(why, one, "0/a").sentence.endswith(
+            " in 2 s: no disk. `conductor retry 0/a` does it now."
+        )
         engine.later(60)
         engine.due()
         engine.run()

@@ -103,6 +103,13 @@ class Space:
         self._scenarios[scenario] = script or scripted(*turns)
         return self.url(scenario)
 
+    def begin_anew(self) -> None:
+        """Forget scenarios, faults, requests and the bill; the addresses stay."""
+        with self._lock:
+            for each in (self._scenarios, self._planned, self._numbers, self.requests):
+                each.clear()
+            self.ledger = Ledger()
+
     def fail(self, scenario: str, fault: str | Fault, *numbers: int) -> str:
         """Let requests to the scenario fail, these or all; returns its base URL."""
         found = FAULTS[fault] if isinstance(fault, str) else fault
