@@ -268,8 +268,6 @@ def begin(conductor: bootstrap.Conductor, width: int) -> str:
 
 def measure_waiting(attempts: int) -> None:
     worker = ["-m", "workers", "agent", "--slots", str(attempts), "--queues", "agent.reader"]
-    # What all of them could cost at worst is more than a day is given by itself.
-    os.environ.update(CONDUCTOR_DAILY_USD="1000000", CONDUCTOR_DAILY_TOKENS="1000000000")
     with tempfile.TemporaryDirectory() as folder, model_server(Path(folder)) as address:
         # It says half of what it wants to say, and then nothing for as long as anybody listens.
         use("claude", f"{address}/prose!stall")
@@ -345,6 +343,8 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=200)
     parser.add_argument("--only", choices=("turns", "waiting", "cache"))
     chosen = parser.parse_args()
+    # What all of it could cost at worst is more than a day is given by itself.
+    os.environ.update(CONDUCTOR_DAILY_USD="1000000", CONDUCTOR_DAILY_TOKENS="1000000000")
     if chosen.only in (None, "turns"):
         measure_turns(chosen.rounds)
     if chosen.only in (None, "waiting"):
