@@ -165,11 +165,12 @@ def _replace(
 ) -> None:
     before = recorded_attempts(workflow, root)
     for task, texts in kept.items():
-        for number in before.get(task, ()):
-            recording_file(workflow, task, number, root).unlink()
         for number, lines in enumerate(texts, start=1):
             header = _header(workflow, task, number, execution_id, lines)
             _write(recording_file(workflow, task, number, root), [header, *_said(lines)])
+        for number in before.get(task, ()):
+            if number > len(texts):
+                recording_file(workflow, task, number, root).unlink()
 
 
 def _phase_of(task: str) -> int:
@@ -247,4 +248,6 @@ def _reviews(tx: Transaction, execution_id: str) -> list[Line]:
 def _write(file: Path, lines: Sequence[Line] | Iterator[Line]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     masked = (masking.within(line, masking.data) for line in lines)
-    write_whole(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in masked))
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in masked)
+    # Models say halves of surrogate pairs, which no file has.
+    write_whole(file, text.encode(errors="replace").decode())

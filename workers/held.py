@@ -59,8 +59,9 @@ class HeldJobs:
 
     @contextmanager
     def hold(self, job_id: str, fence: int) -> Iterator[Held]:
-        held = Held(job_id, fence, draining=self.draining)
         with self._lock:
+            # A drain that is not seen here finds the job among those that it tells.
+            held = Held(job_id, fence, draining=self.draining)
             self._held[job_id] = held
         try:
             yield held

@@ -209,6 +209,9 @@ class _Loop:
         if turn.stop == "paused":
             return self._settle(exchange, [])
         results = list(self._toolbox.perform(calls))
+        if exchange.changes and self._toolbox.cut_off:
+            # Nobody goes on behind a command that ended half way.
+            self._stop_if_over()
         question = self._toolbox.question(calls)
         if question is not None:
             results.append(self._ask(question, exchange, results))

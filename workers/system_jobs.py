@@ -26,7 +26,7 @@ from conductor_app.errors import ConductorError
 from conductor_app.store import executions, jobs
 from conductor_app.views import state
 from conductor_app.wholefile import write_whole
-from workers import disk
+from workers import disk, traces
 from workers.attempt import trailers
 from workers.bench import Bench, open_bench, operator_variables
 from workers.checks import JudgingCancelled, judge
@@ -64,13 +64,14 @@ def run(workshop: Workshop, claim: Claim, held: Held) -> Outcome | None:
     except ConductorError as problem:
         logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
         return disk.interrupted(problem, problem.message)
-    except OSError as problem:
+    except Exception as problem:
+        # Unreported it would begin again whenever its lease ends, and pay for its reviews again.
         logs.error("job_failed", kind=claim.kind, name=claim.job_id, error=problem)
         return disk.interrupted(problem, _met(claim.kind, problem))
 
 
-def _met(kind: str, problem: OSError) -> str:
-    return f"The {kind} job met {type(problem).__name__}: {problem}"
+def _met(kind: str, problem: Exception) -> str:
+    return f"The {kind} job met {traces.summary(problem)}"
 
 
 def check(workshop: Workshop, claim: Claim, held: Held) -> Outcome:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from conductor_app import masking
 from workers import artifacts
 from workers.turns import Message, ToolResult, Turn
 
@@ -44,7 +45,8 @@ class Transcript:
         }
         if turn.stop != "done":
             entry["stop"] = turn.stop
-        if turn.raw is not None:
+        # What a model has signed goes back to it as it was or not at all.
+        if turn.raw is not None and masking.within(turn.raw, masking.data) == turn.raw:
             entry["raw"] = turn.raw
         if turn.request_id is not None:
             entry["request_id"] = turn.request_id

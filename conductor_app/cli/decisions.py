@@ -16,11 +16,14 @@ SHOWN = 500
 @click.option("--execution", metavar="ID", help="Only those of this execution.")
 def command_decisions(invocation: Invocation, everything: bool, execution: str | None) -> None:
     """List what agents ask. A task that asks waits for its answer, and no worker waits with it."""
+    from conductor_app.cli.budget_named import project_id
     from conductor_app.views import decisions
 
     with reading(invocation.settings) as tx:
         rows = decisions.listed(
             tx,
+            # An execution has its project, wherever the command is given.
+            project_id=None if execution else project_id(tx, invocation),
             execution_id=execution.upper() if execution else None,
             status=None if everything else "pending",
             limit=SHOWN,
@@ -38,9 +41,14 @@ def command_decisions(invocation: Invocation, everything: bool, execution: str |
     output.result({"items": rows}, sentence)
 
 
-@command("decide", example="conductor decide 01JC2QDEX3 PostgreSQL")
+@command(
+    "decide",
+    example="conductor decide 01JC2QDEX3 PostgreSQL",
+    # An answer may begin with a dash.
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("decision")
-@click.argument("answer", nargs=-1, required=True)
+@click.argument("answer", nargs=-1, required=True, type=click.UNPROCESSED)
 def command_decide(invocation: Invocation, decision: str, answer: tuple[str, ...]) -> None:
     """Answer DECISION: its task goes on with ANSWER, one of the options where there are some."""
     from conductor_app.cli.client import running_api

@@ -9,6 +9,7 @@ import atexit
 import gc
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -113,7 +114,10 @@ def conductor() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing reachable."""
+    """Run one command and exit.
+
+    0 done, 1 refused or failed, 2 wrong usage, 3 nothing reachable, 130 stopped by Ctrl-C.
+    """
     _be_brief()
     invocation = Invocation()
     try:
@@ -124,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("Stopped at your wish.", err=True)
-        sys.exit(1)
+        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
         # Who read our output has enough. Python would complain about it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -112,8 +112,14 @@ def _way_to_see(repository: str, ref: str) -> str:
 def _commits(report: Item) -> Iterator[str]:
     if report["commits"]:
         yield from ("", f"Commits on {report['execution']['branch']}")
+    elif report["execution"]["status"] == "completed" and _had_files(report):
+        yield from ("", "No commit: no file was changed.")
     for commit in report["commits"]:
         yield f"   {commit['commit'][:SHORT_COMMIT]}  {commit['task']}  {commit['title']}"
+
+
+def _had_files(report: Item) -> bool:
+    return any(task["files"] for phase in report["phases"] for task in phase["tasks"])
 
 
 def _totals(report: Item) -> Iterator[str]:

@@ -65,6 +65,8 @@ def why(tx: Transaction, execution_id: str, key: str) -> Why:
 
 def _of_state(tx: Transaction, execution: Row[Any], task: Row[Any]) -> str:
     match task.status:
+        case TaskState.ACTIVE if execution.status == ExecutionState.PAUSED:
+            return f"{_paused(execution)} {_at_work(tx, task)}"
         case TaskState.ACTIVE:
             return _at_work(tx, task)
         case TaskState.INTEGRATING:
@@ -110,9 +112,12 @@ def _at_work(tx: Transaction, task: Row[Any]) -> str:
     )
     if attempt is None:
         return "A worker has it."
+    since = f"since {_time(attempt.started_at)} (attempt {attempt.number})"
+    if attempt.worker_id in {row.id for row in jobs.fresh_workers(tx, SILENCE)}:
+        return f"Worker {attempt.worker_id} has been at it {since}."
     return (
-        f"Worker {attempt.worker_id} has been at it since {_time(attempt.started_at)} "
-        f"(attempt {attempt.number})."
+        f"Worker {attempt.worker_id} had it {since} and is not heard of any more. Another worker "
+        "gets it, once one is up and the lease is over."
     )
 
 

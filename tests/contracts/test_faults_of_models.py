@@ -226,6 +226,9 @@ ODD: dict[str, tuple[str, str]] = {
 }
 
 
+DONE = says("", ("finish", {"summary": "all done"}))
+
+
 @pytest.mark.parametrize("scenario", ODD)
 def test_what_a_model_may_do_instead_of_its_work(bench: Account, scenario: str) -> None:
     kind, words = ODD[scenario]
@@ -236,6 +239,26 @@ def test_what_a_model_may_do_instead_of_its_work(bench: Account, scenario: str) 
     assert bench.booked == bench.billed
     assert bench.spent == (bench.billed.tokens, bench.billed.cost_nano_usd)
     assert bench.billed.tokens > 0
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(thinking="Hm."), Reply(thinking="Hm.", stop="cut"), Reply("\n", thinking="Hm.")],
+)
+def test_thoughts_alone_are_no_end(bench: Account, reply: Reply) -> None:
+    """Providers don't take them back without what they led to."""
+    model = bench.play(script=lambda ask: reply if ask.number == 1 else DONE)
+    result = bench.execute(model, meter=bench.meter)
+    assert (result.summary, result.turns) == ("all done", 2)
+    assert bench.booked == bench.billed
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_numbers_that_are_none_go_back_as_words(bench: Account, number: str) -> None:
+    odd = says("", ("write_file", f'{{"path": "a", "content": {number}}}'))
+    result = bench.execute(bench.play(odd, DONE), meter=bench.meter)
+    assert (result.summary, result.turns) == ("all done", 2)
+    assert bench.booked == bench.billed
 
 
 @pytest.mark.parametrize("bench", ["claude"], indirect=True)

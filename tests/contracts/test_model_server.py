@@ -205,10 +205,11 @@ RULES: Mapping[str, tuple[list[Any], str]] = {
     "a result too many": ([user(result("toolu_9"))], "unexpected `tool_use_id`"),
     "two results": ([*HELLO, CALLED, user(result(USE["id"]), result(USE["id"]))], "single result"),
     "words first": ([*HELLO, CALLED, user(TEXT, result(USE["id"]))], "must come first"),
-    "no words": ([user({"type": "text", "text": ""})], "must be non-empty"),
+    "no words": ([user({"type": "text", "text": "\n"})], "must contain non-whitespace"),
     "five breakpoints": ([user(*[MARKED] * 5)], "maximum of 4"),
     "an hour after five minutes": ([user(MARKED, AN_HOUR)], "must not come after"),
-    "forged thoughts": ([*HELLO, {"role": "assistant", "content": [FORGED]}], "signature"),
+    "forged thoughts": ([*HELLO, {"role": "assistant", "content": [FORGED, TEXT]}], "signature"),
+    "thoughts only": ([*HELLO, {"role": "assistant", "content": [FORGED]}], "final block"),
     "no messages": ([], "at least one message"),
 }
 

@@ -12,6 +12,7 @@ import pytest
 from conductor_app.tool_specs import TOOLS
 from tests.contracts.connectors import Bench
 from tests.fakes.model_server import Space, says
+from tests.fakes.model_server.faults import Fault
 from workers.connectors import clients
 from workers.connectors.live import LiveConnector
 from workers.failures import AttemptFailed
@@ -69,6 +70,53 @@ def test_every_oddity_in_an_answer(bench: Bench) -> None:
         for events in oddly(good, number):
             failures += heard(events) is None
     assert failures > 20
+
+
+def test_calls_that_can_not_be_told_apart_are_not_carried_out(bench: Bench) -> None:
+    """Of two with the same id one would get the other's result."""
+    reply = says("", ("list_dir", {"path": "."}), ("search", {"pattern": "x"}))
+    good = events_of(bench, bench.server.add("good", reply))
+    first, second = (
+        call.id for call in bench.connect(bench.server.url("good")).turn(OPENING, []).tool_calls
+    )
+    body = sent(good).replace(second.encode(), first.encode())
+    headers = {"content-type": "text/event-stream"}
+    bench.server.fail("odd", Fault("odd", 200, headers=headers, body=body))
+    bench.server.add("odd", reply)
+    assert turn_of(bench.connect(bench.server.url("odd"))) is None
+
+
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "sig"}
+
+
+@pytest.mark.parametrize("bench", ["claude"], indirect=True)
+@pytest.mark.parametrize(
+    ("blocks", "goes_back"),
+    [
+        ([THOUGHT], False),
+        ([THOUGHT, {"type": "text", "text": "\n"}], False),
+        ([{**THOUGHT, "signature": ""}, {"type": "text", "text": "Yes."}], False),
+        ([THOUGHT, {"type": "text", "text": "Yes."}], True),
+    ],
+)
+def test_claude_gets_no_thoughts_back_that_it_would_not_take(
+    bench: Bench, blocks: list[dict[str, str]], goes_back: bool
+) -> None:
+    good = events_of(bench, bench.server.add("odd", says("Good.")))
+    around = [event for event in good if event[0] and "content_block" not in event[0]]
+    events = [
+        around[0],
+        *(
+            ("content_block_start", {"type": "content_block_start", "index": n, "content_block": b})
+            for n, b in enumerate(blocks)
+        ),
+        *around[1:],
+    ]
+    headers = {"content-type": "text/event-stream"}
+    bench.server.fail("odd", Fault("odd", 200, headers=headers, body=sent(events)))
+    turn = turn_of(bench.connect(bench.server.url("odd")))
+    assert turn is not None
+    assert (turn.raw is not None) == goes_back
 
 
 def turn_of(connector: LiveConnector) -> Turn | None:

@@ -81,6 +81,14 @@ def test_a_signal_that_ended_it_is_named(sandbox: Sandbox, cwd: Path) -> None:
         assert (result.exit_code, result.killed_by) == (None, "SIGSEGV")
 
 
+def test_a_kill_is_named_as_well(sandbox: Sandbox, cwd: Path) -> None:
+    result = sandbox.run(["sh", "-c", "kill -KILL $$"], cwd=cwd)
+    if sandbox.level is Level.BUBBLEWRAP:
+        assert result.exit_code == 128 + signal.SIGKILL
+    else:
+        assert (result.exit_code, result.killed_by) == (None, "SIGKILL")
+
+
 def test_signals_have_their_usual_effect(sandbox: Sandbox, cwd: Path) -> None:
     result = sandbox.run(["sh", "-c", "yes | head -n 1"], cwd=cwd)
     assert result.output == "y\n"

@@ -98,6 +98,24 @@ def test_one_that_does_not_listen_is_left_at_the_deadline(sandbox: Sandbox, cwd:
     assert conversation.outcome().code != 0
 
 
+def test_of_long_lines_only_so_many_wait_and_none_is_lost(sandbox: Sandbox, cwd: Path) -> None:
+    code = """
+        import pathlib
+        for number in range(60):
+            print(str(number) + "x" * (1 << 20), flush=True)
+            pathlib.Path("said").write_text(str(number + 1))
+    """
+    said = cwd / "said"
+    with sandbox.converse(python(code), cwd=cwd) as conversation:
+        lines = [conversation.line(20)]
+        time.sleep(3)
+        assert int(said.read_text()) < 40
+        lines += [conversation.line(20) for _ in range(59)]
+        with pytest.raises(Closed):
+            conversation.line(20)
+    assert [(line or "").rstrip("x") for line in lines] == [str(number) for number in range(60)]
+
+
 def test_one_that_floods_is_ended_all_the_same(sandbox: Sandbox, cwd: Path) -> None:
     with sandbox.converse(["yes"], cwd=cwd) as conversation:
         assert conversation.line(20) == "y"

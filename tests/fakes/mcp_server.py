@@ -1,6 +1,6 @@
 """A small MCP server on standard streams, as a program; its arguments say how it misbehaves.
 
-python mcp_server.py [dies|garbage|flood|mute|hangs|deaf|pages|odd]
+python mcp_server.py [dies|garbage|flood|mute|hangs|deaf|pages|odd|unsound|listless]
 """
 
 import json
@@ -90,6 +90,12 @@ def listed(cursor: str | None) -> dict[str, Any]:
             None,
         ]
         return {"tools": odd}
+    if MISBEHAVES == "unsound":
+        key = {"enum": ["\ud800", f"sk-ant-{'0' * 30}"]}
+        schema = {"type": "object", "properties": {"a\0": key}}
+        return {"tools": [{"name": "add", "description": "A\0\udfff.", "inputSchema": schema}]}
+    if MISBEHAVES == "listless":
+        return {"tools": 5}
     if MISBEHAVES == "pages":
         first = int(cursor or 0)
         more = {"nextCursor": str(first + 1)} if first + 1 < len(TOOLS) else {}

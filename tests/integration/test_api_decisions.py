@@ -74,6 +74,10 @@ def test_the_command_lists_and_names_the_way_out(
     assert ended.value.code == 0
     assert "Which database?\n  Options: PostgreSQL, SQLite\n" in told
     assert f"1 to be decided. Answer one: conductor decide {asked['id']} ANSWER" in told
+    with pytest.raises(SystemExit) as ended:
+        main(["decisions", "--project", "/nowhere"])
+    assert ended.value.code != 0
+    assert "has never worked on /nowhere" in capsys.readouterr().err
     api.post(f"/decisions/{asked['id']}/answer", {"answer": "SQLite"})
     with pytest.raises(SystemExit):
         main(["decisions"])

@@ -161,10 +161,16 @@ def test_a_checkpoint_comes_first(engine: Engine) -> None:
 
 def test_a_task_at_work(engine: Engine) -> None:
     id_ = started(engine, task("a"))
+    engine.register("worker-1", ["agent.models"], 2)
     engine.run(outcomes={"0/a": [DIES]})
     found = ask(engine, id_, "0/a")
     assert found.state == "active"
     assert found.sentence.startswith("Worker worker-1 has been at it since 08:00:00 UTC")
+    engine.later(3600)
+    assert "had it since 08:00:00 UTC" in said(engine, id_, "0/a")
+    assert "is not heard of any more" in said(engine, id_, "0/a")
+    engine.do(control.pause, id_)
+    assert said(engine, id_, "0/a").startswith("The execution is paused: ")
 
 
 def test_a_task_being_integrated(engine: Engine) -> None:

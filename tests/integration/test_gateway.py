@@ -20,7 +20,7 @@ import pytest
 from conductor_app import connector_settings
 from conductor_app.settings import Settings
 from tests.conftest import wait_until
-from tests.fakes.model_server import Space, dripping
+from tests.fakes.model_server import Fault, Reply, Space, dripping
 from tests.sdk_calls import CLAUDE, HELLO, SOL
 from workers.failures import AttemptFailed, FailureKind
 from workers.gateway import Gateway, GatewayAccount
@@ -28,6 +28,7 @@ from workers.turns import Usage
 from workers.wanted import WantedCall
 
 KEY = "sk-test-of-the-worker-0123456789"
+ASKED = {"model": CLAUDE, "max_tokens": 500, "messages": HELLO}
 
 
 @dataclass
@@ -101,9 +102,12 @@ class Program:
         request: Any = {"model": CLAUDE, "max_tokens": 500, "messages": HELLO, **more}
         return self.claude().messages.create(**request)
 
-    def send(self, path: str, body: Any, key: str | None = None) -> httpx2.Response:
+    def send(
+        self, path: str, body: Any, key: str | None = None, agent: bytes = b"test"
+    ) -> httpx2.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"x-api-key": self.account.token if key is None else key}
+        headers: Any = {"x-api-key": self.account.token if key is None else key}
+        headers |= {"user-agent": agent, "anthropic-version": "2023-06-01"}
         return httpx2.post(f"{self.entrance.url}{path}", content=content, headers=headers)
 
     @property
@@ -143,6 +147,12 @@ def admitted(
     account = GatewayAccount(upstreams, meter, folder, lambda usage: None)
     with entrance.admitting(account):
         yield Program(entrance, account, meter, server)
+
+
+def told(*events: Any) -> Fault:
+    """A stream of nothing but these."""
+    body = "".join(f"data: {json.dumps(each)}\n\n" for each in events)
+    return Fault("told", 200, headers={"content-type": "text/event-stream"}, body=body.encode())
 
 
 def test_an_answer_comes_whole_and_is_settled(
@@ -230,6 +240,9 @@ def test_a_token_is_good_for_one_attempt(
         ("/v1/chat/completions", {"model": SOL}, 404),
         ("/v1/messages", b"no JSON", 400),
         ("/v1/messages", b"[" * 100_000, 400),
+        ("/v1/messages", b'{"model": "m", "max_tokens": 9, "temperature": NaN}', 400),
+        ("/v1/messages", b'{"model": "m", "max_tokens": 9, "temperature": -Infinity}', 400),
+        ("/v1/messages", b'{"model": "m", "max_tokens": 9, "temperature": 1e999}', 400),
         ("/v1/messages", b'{"model": "m", "messages": [{"content": "\\ud800"}]}', 400),
         ("/v1/messages", [], 400),
         ("/v1/messages", {}, 400),
@@ -327,8 +340,125 @@ def test_a_refusal_is_passed_on_and_costs_nothing(
     assert KEY not in str(refused.value) + program.account.failure.message
 
 
-@pytest.mark.parametrize("fault", ["cut", "truncated", "empty-stream", "error-event", "closed"])
-def test_an_answer_without_its_end_counts_in_full(program: Program, fault: str) -> None:
+def test_without_a_key_nothing_is_sent_and_nothing_spent(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(anthropic.AuthenticationError, match="has no key"):
+        program.ask()
+    assert program.meter.ends == ["nothing"]
+    assert program.account.failure is not None
+    assert program.account.failure.kind == "CREDENTIALS"
+
+
+def test_a_request_that_cannot_be_made_costs_nothing(program: Program) -> None:
+    """Headers are ASCII."""
+    answer = program.send("/v1/messages", ASKED, agent="Café".encode("latin-1"))
+    assert answer.status_code >= 400
+    assert program.meter.ends == ["nothing"]
+    assert not program.server.requests
+
+
+def test_a_redirect_is_a_refusal(program: Program) -> None:
+    elsewhere = {"location": "https://example.com/v1/messages"}
+    program.server.fail("echo", Fault("moved", 307, headers=elsewhere, body=b"It moved."))
+    answer = program.send("/v1/messages", ASKED)
+    assert (answer.status_code, answer.text) == (307, "It moved.")
+    assert "location" not in answer.headers
+    assert program.meter.ends == ["nothing"]
+    assert program.account.failure is not None
+    assert program.account.failure.kind == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(
+    ("path", "untold"),
+    [
+        ("/v1/messages", "input_tokens"),
+        ("/v1/responses", "input_tokens"),
+        ("/v1/responses", "output_tokens"),
+    ],
+)
+@pytest.mark.parametrize("said", [None, -5])
+def test_an_answer_without_its_figures_counts_in_full(
+    program: Program, path: str, untold: str, streamed: bool, said: object
+) -> None:
+    program.server.add("echo", Reply("Hm.", false_usage={untold: said}))
+    body = ASKED if path == "/v1/messages" else {"model": SOL, "input": "x"}
+    assert program.send(path, {**body, "stream": streamed}).status_code == 200
+    wait_until(lambda: program.meter.ends)
+    assert program.meter.ends == ["worst"]
+
+
+def test_an_answer_that_never_says_its_output_counts_in_full(program: Program) -> None:
+    start = {"type": "message_start", "message": {"usage": {"input_tokens": 3}}}
+    program.server.fail("echo", told(start, {"type": "message_stop"}), 1)
+    program.server.fail("echo", Fault("whole", 200, body=b'{"usage": {"input_tokens": 3}}'), 2)
+    program.send("/v1/messages", {**ASKED, "stream": True})
+    program.send("/v1/messages", ASKED)
+    wait_until(lambda: len(program.meter.ends) == 2)
+    assert program.meter.ends == ["worst", "worst"]
+
+
+@pytest.mark.parametrize(
+    ("path", "event", "kind", "end"),
+    [
+        ("/v1/messages", {"error": {"type": "billing_error"}}, "SPEND_LIMIT", "worst"),
+        ("/v1/messages", {"error": {"type": "api_error"}}, "TEMPORARY_FAILURE", "worst"),
+        (
+            "/v1/messages",
+            {"error": {"details": {"error_code": "enforced_spend_limit_reached"}}},
+            *("SPEND_LIMIT", "worst"),
+        ),
+        ("/v1/responses", {"code": "insufficient_quota"}, "SPEND_LIMIT", "worst"),
+        ("/v1/responses", {"error": {"code": "rate_limit_exceeded"}}, "API_LIMIT", "worst"),
+        (
+            "/v1/responses",
+            {"type": None, "error": {"type": "insufficient_quota"}},
+            *("SPEND_LIMIT", "worst"),
+        ),
+        (
+            "/v1/responses",
+            {"type": "response.failed", "response": {"error": {"code": "insufficient_quota"}}},
+            *("SPEND_LIMIT", "worst"),
+        ),
+        (
+            "/v1/responses",
+            {
+                "type": "response.failed",
+                "response": {
+                    "error": {"code": "insufficient_quota"},
+                    "usage": {"input_tokens": 3, "output_tokens": 4},
+                },
+            },
+            *("SPEND_LIMIT", Usage(3, 4)),
+        ),
+    ],
+)
+def test_an_error_within_a_stream_keeps_its_kind(
+    program: Program, path: str, event: dict[str, Any], kind: str, end: Usage | str
+) -> None:
+    program.server.fail("echo", told({"type": "ping"}, {"type": "error", **event}, "[DONE]"))
+    body = ASKED if path == "/v1/messages" else {"model": SOL, "input": "x"}
+    program.send(path, {**body, "stream": True})
+    wait_until(lambda: program.account.failure)
+    assert program.account.failure is not None
+    assert program.account.failure.kind == kind
+    wait_until(lambda: program.meter.ends)
+    assert program.meter.ends == [end]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("cut", "TEMPORARY_FAILURE"),
+        ("truncated", "TEMPORARY_FAILURE"),
+        ("empty-stream", "TEMPORARY_FAILURE"),
+        ("error-event", "API_LIMIT"),
+        ("closed", "TEMPORARY_FAILURE"),
+    ],
+)
+def test_an_answer_without_its_end_counts_in_full(program: Program, fault: str, kind: str) -> None:
     program.server.fail("echo", fault, 1)
     events: list[str] = []
     with suppress(anthropic.APIError, httpx2.HTTPError):
@@ -339,7 +469,7 @@ def test_an_answer_without_its_end_counts_in_full(program: Program, fault: str) 
     assert program.meter.ends == ["worst"]
     wait_until(lambda: program.account.failure)
     assert program.account.failure is not None
-    assert program.account.failure.kind == "TEMPORARY_FAILURE"
+    assert program.account.failure.kind == kind
     program.ask()
     wait_until(lambda: program.account.failure is None)
 

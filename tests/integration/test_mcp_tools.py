@@ -129,6 +129,19 @@ def test_odd_descriptions_are_left_out(bench: Bench) -> None:
     assert tools.specs[-1].schema == {"type": "object", "properties": {}}
 
 
+def test_a_list_that_is_none_is_remarked(bench: Bench) -> None:
+    assert names(bench.small("listless")) == []
+    (remark,) = bench.remarks
+    assert remark.startswith("The tools of the MCP server 'small' are missing: ")
+    assert "answered tools/list with what is no list" in remark
+
+
+def test_what_no_request_takes_is_not_told_to_a_model(bench: Bench) -> None:
+    spec = bench.small("unsound").specs[-1]
+    assert spec.description == "A\ufffd\ufffd."
+    assert spec.schema["properties"] == {"a\ufffd": {"enum": ["\ufffd", "[masked]"]}}
+
+
 @pytest.mark.parametrize("level", ["auto"], indirect=True)
 def test_it_sees_no_more_than_a_command_would(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -221,6 +221,15 @@ def test_a_program_that_says_nothing_of_its_cost_is_unknown(shop: Shop) -> None:
     assert any("its cost is unknown" in line for line in shop.log)
 
 
+@pytest.mark.parametrize("tokens", ["900000M", "9" * 400])
+def test_what_nobody_can_have_used_is_unknown(shop: Shop, tokens: str) -> None:
+    cost = f"Cost: $1 message, ${'9' * 400} session."
+    said = f"echo 'Tokens: {tokens} sent, {tokens} received. {cost}'"
+    programs.shell(shop.home, f"{said}; {said}; echo done", parser="aider")
+    shop.run()
+    assert [row[4:] for row in shop.booked()] == [(None, "unknown")]
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [

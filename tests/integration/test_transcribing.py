@@ -134,6 +134,15 @@ def test_what_was_recorded_before_is_replaced(engine: Engine, tmp_path: Path) ->
     assert not old.exists()
 
 
+def test_what_no_file_can_hold_costs_no_recording(engine: Engine, tmp_path: Path) -> None:
+    id_ = done(engine, tmp_path / "artifacts")
+    for file in (tmp_path / "artifacts").rglob(TRANSCRIPT):
+        file.write_text(file.read_text().replace("Turn 1", r"Turn \ud83d \udc80 1"))
+    kept(engine, id_, tmp_path)
+    recording = read_recording(tmp_path / "kept" / "w" / "0-a.2.jsonl")
+    assert recording.turns[0].said.text.startswith("Turn ? ? 1")
+
+
 def by_a_program(folder: Path, *lines: dict[str, Any]) -> None:
     """As if a program had done this attempt."""
     (folder / TRANSCRIPT).unlink()

@@ -213,6 +213,14 @@ def test_the_text_has_it_all(engine: Engine, done: str) -> None:
     )
 
 
+def test_an_execution_that_changed_nothing_says_so(engine: Engine) -> None:
+    id_ = engine.start(workflow(phase(task("a", files=True))))
+    engine.run(outcomes={"0/a": [Succeeded("Nothing to do.")]})
+    assert "\nNo commit: no file was changed.\n" in "\n".join(
+        report_lines(engine.do(report, id_), "/srv/shop")
+    )
+
+
 def test_a_failed_attempt_has_its_kind_and_what_it_left(engine: Engine) -> None:
     id_ = engine.start(FLOW, target_phase=0)
     ref = "refs/conductor/kept/1"

@@ -15,11 +15,11 @@ from conductor_app.cli.demo_repository import create_demo_repository
 from conductor_app.engine import control, projects, start, task_control
 from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
-from conductor_app.store.tables import attempts, executions, tasks
+from conductor_app.store.tables import attempts, errors, executions, jobs, tasks
 from conductor_app.views import agents, errors_log
 from conductor_app.workflows import loader
 from tests.databases import give_schema
-from workers import performing, process
+from workers import performing, process, system_jobs
 from workers.process import WorkerProcess
 from workers.sandbox import surroundings
 
@@ -247,6 +247,29 @@ phases:
         row = tx.first(select(executions).where(executions.c.id == one))
     assert row is not None and (row.status, row.reason) == ("paused", "blocked")
     assert "The disk is full" in row.reason_detail and "Way out" in row.reason_detail
+
+
+def test_whatever_a_job_of_conductors_own_raises_is_told_and_it_waits(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("no such thing")
+
+    monkeypatch.setitem(system_jobs.KINDS, "checkpoint", broken)
+    at = stage()
+    at.run(
+        """
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: talk, title: Talk, agent: talker, needs: []}]
+"""
+    )
+    with at.conductor.read() as tx:
+        (job,) = tx.all(select(jobs))
+        (error,) = tx.all(select(errors))
+        assert job.status == "queued" and job.not_before > tx.now
+    assert error.message == "The checkpoint job met LookupError: no such thing"
 
 
 def test_an_agent_is_asked_whether_it_can_do_the_task(stage: Callable[..., Stage]) -> None:

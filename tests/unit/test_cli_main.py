@@ -159,7 +159,7 @@ class TestErrors:
         assert "The database can't be used: connection to server" in capsys.readouterr().err
 
     def test_ctrl_c_is_no_traceback(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run("trial", action=raises(click.Abort())) == 1
+        assert run("trial", action=raises(click.Abort())) == 130
         assert "Traceback" not in capsys.readouterr().err
 
 

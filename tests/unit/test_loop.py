@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conductor_app.domain.outcome import Question
 from tests.fakes.attempts import agent_context, agent_task
 from tests.fakes.scripted_connector import FINISH, ScriptedConnector, Step, says
 from workers.agents.base import AgentResult, Connector
@@ -215,6 +216,36 @@ def test_no_connector_no_work(tmp_path: Path) -> None:
     failure = Attempt(tmp_path, None).fails("AGENT_ERROR")
     assert "no connector" in failure.message
     assert not failure.retryable
+
+
+class Nobody:
+    """A desk where nobody answers."""
+
+    def answer(self, question: Question) -> None:
+        return None
+
+
+def test_nobody_goes_on_behind_a_command_that_was_stopped_half_way(tmp_path: Path) -> None:
+    """Nor is the person asked who was to be asked beside it."""
+    turn = says(
+        "",
+        ("run_command", {"command": "touch begun; sleep 60"}),
+        ("ask", {"question": "Which?"}),
+    )
+    begun = tmp_path / "worktree" / "begun"
+    run = attempt(tmp_path, turn, FINISH, cancelled=begun.exists, desk=Nobody())
+    run.fails("CANCELLED")
+    assert [line["type"] for line in run.transcript()].count("result") == 0
+
+
+def test_what_would_be_masked_in_a_signed_thought_is_not_kept(tmp_path: Path) -> None:
+    """The next attempt would send it back as its model never said it."""
+    secret = "sk-ant-" + "0a1b2c3d" * 5
+    turns = [replace(write(name), raw={"messages": [name]}) for name in ("a.txt", secret)]
+    run = attempt(tmp_path, *turns, FINISH)
+    run.run()
+    kept = [line.get("raw") for line in run.transcript() if line["type"] == "turn"]
+    assert kept == [{"messages": ["a.txt"]}, None, None]
 
 
 def test_a_task_without_files_may_only_finish(tmp_path: Path) -> None:

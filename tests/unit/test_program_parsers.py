@@ -154,8 +154,32 @@ STRANGE = (
     *('{"type": "result", "total_cost_usd": "x", "stats": 7, "errors": [7], "is_error": 1}',),
     *('{"type": "turn.failed"}', '{"type": "turn.completed", "usage": {"input_tokens": -7}}'),
     *('{"type": "message", "role": "assistant", "content": 7}', '{"type": "tool_result"}'),
+    *('{"type": "result", "errors": 7, "is_error": 1}', '{"type": "result", "subtype": [7]}'),
     *("Tokens: sent, received", "Cost: $ message, $. session", "Tokens: .k sent, .M received"),
 )
+
+
+MANY = "9" * 400
+USED = '{{"input_tokens": {0}, "output_tokens": {0}, "cached": {0}, "cached_input_tokens": {0}}}'
+SAID = (
+    '{{"type": "result", "total_cost_usd": {0}, "num_turns": {0}, "usage": {1}, "stats": {1}}}',
+    '{{"type": "result", "modelUsage": {{"m": {{"inputTokens": {0}, "outputTokens": {0}}}}}}}',
+    '{{"type": "turn.completed", "usage": {1}}}',
+    "Tokens: {0} sent, {0} cache write, {0} cache hit, {0}M received. "
+    "Cost: ${0} message, ${0} session.",
+)
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize("line", SAID)
+@pytest.mark.parametrize(
+    "number", [MANY, "10000000000000", "1e300", "-1e300", "NaN", "Infinity", "-7", '"7"', "true"]
+)
+def test_numbers_that_nobody_uses_are_not_believed(parser: str, line: str, number: str) -> None:
+    report, _ = heard(parser, line.format(number, USED.format(number)))
+    assert not report.usage
+    assert report.cost_nano_usd is None
+    assert report.turns <= 1
 
 
 @pytest.mark.parametrize("parser", PARSERS)

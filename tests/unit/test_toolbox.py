@@ -94,6 +94,12 @@ def test_a_tool_that_breaks_gives_a_result(tmp_path: Path, monkeypatch: pytest.M
     assert (result.ok, result.output) == (False, "list_dir failed: RuntimeError: wires crossed")
 
 
+@pytest.mark.parametrize("command", [f": {'x' * 140_000}", "echo a\0b", "echo \ud800"])
+def test_a_command_that_no_machine_takes_is_the_models_fault(tmp_path: Path, command: str) -> None:
+    (result,) = perform(Toolbox(workplace(tmp_path)), ("run_command", {"command": command}))
+    assert not result.ok and result.output.startswith("The command ")
+
+
 @pytest.mark.parametrize(
     ("problem", "kind"),
     [(SandboxFailed, "TEMPORARY_FAILURE"), (SandboxUnavailable, "SANDBOX_UNAVAILABLE")],
@@ -157,7 +163,10 @@ def test_giving_up_is_possible_whatever_failed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"cancelled": lambda: True}, "cancelled"), ({"deadline": 0.0}, "time of the task is over")],
+    [
+        ({"cancelled": lambda: True}, "stopped here"),
+        ({"deadline": 0.0}, "time of the task is over"),
+    ],
 )
 def test_calls_that_come_too_late_still_get_results(
     tmp_path: Path, changes: dict[str, Any], words: str

@@ -16,6 +16,7 @@ from workers.turns import Message, Stop, ToolCall, Turn, Usage
 
 # Marks an assistant's message as one of this API's.
 _WORDS = "messages"
+_THOUGHTS = ("thinking", "redacted_thinking")
 _MARK = {"cache_control": {"type": "ephemeral"}}
 _STOPS: dict[str, Stop] = {
     "max_tokens": "cut",
@@ -138,14 +139,14 @@ class _Reading:
         wanted = [block for block in blocks if block["type"] == "tool_use"]
         # The calls of a turn that ended otherwise are not carried out, so they can't be sent back.
         calls = wanted if self._stop == "tool_use" else []
-        kept = [block for block in blocks if block != {"type": "text", "text": ""}]
+        kept = [block for block in blocks if block["type"] != "text" or block["text"].strip()]
         return Turn(
             text=self._text(blocks),
             tool_calls=tuple(ToolCall(c["id"], c["name"], c["input"]) for c in calls),
             usage=_usage(self._usage),
             model=self._model,
             stop=_STOPS.get(self._stop, "done"),
-            raw={_WORDS: kept} if kept and len(calls) == len(wanted) else None,
+            raw={_WORDS: kept} if len(calls) == len(wanted) and _goes_back(kept) else None,
         )
 
     def _grow(self, index: int, delta: Any) -> None:
@@ -177,11 +178,19 @@ class _Reading:
         return text
 
 
+def _goes_back(blocks: Sequence[Json]) -> bool:
+    """Whether the API takes them: thoughts are not the last of what was said, and are signed."""
+    unsigned = any(each["type"] == "thinking" and not each.get("signature") for each in blocks)
+    return bool(blocks) and blocks[-1]["type"] not in _THOUGHTS and not unsigned
+
+
 def _said(message: Message) -> list[Json]:
     """An assistant's content: as it was, where it was this API's."""
     if isinstance(message.raw, dict) and _WORDS in message.raw:
         return [_sendable(block) for block in message.raw[_WORDS]]
-    content: list[Json] = [{"type": "text", "text": message.text}] if message.text else []
+    content: list[Json] = []
+    if message.text.strip():
+        content.append({"type": "text", "text": message.text})
     return content + [
         _sendable({"type": "tool_use", "id": c.id, "name": c.name, "input": c.arguments})
         for c in message.tool_calls

@@ -109,6 +109,8 @@ def _turn(response: Any, items: Sequence[Json]) -> Turn:
     # The calls of a turn that ended otherwise are not carried out, so they can't be sent back.
     calls = wanted if stop == "done" else []
     texts = [part["text"] for part in parts if part["type"] == "output_text"]
+    # Thoughts go back with what they led to, or not at all.
+    goes_back = bool(items) and items[-1]["type"] != "reasoning" and len(calls) == len(wanted)
     return Turn(
         text="\n".join(texts or refusals),
         tool_calls=tuple(
@@ -118,7 +120,7 @@ def _turn(response: Any, items: Sequence[Json]) -> Turn:
         usage=_usage(response.usage),
         model=response.model,
         stop=stop,
-        raw={_WORDS: list(items)} if items and len(calls) == len(wanted) else None,
+        raw={_WORDS: list(items)} if goes_back else None,
     )
 
 

@@ -1,6 +1,7 @@
 """What the connectors of live models share: patience, faults, the bound of a call, log lines."""
 
 import json
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -190,9 +191,17 @@ class _Wires:
 def arguments_of(text: str) -> Any:
     """A call's arguments; what is no JSON is left as the model said it, for the tool to refuse."""
     try:
-        return json.loads(text or "{}")
-    except ValueError:
+        return json.loads(text or "{}", parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
         return text
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError: `NaN` and `1e999` are no JSON, and nobody takes them back."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def arguments_text(arguments: Any) -> str:
@@ -208,6 +217,9 @@ def _sound(turn: Turn) -> Turn:
     texts = [turn.text, turn.model, *(part for c in turn.tool_calls for part in (c.id, c.name))]
     if wrong := [each for each in texts if not isinstance(each, str)]:
         raise TypeError(f"{wrong[0]!r} where a text should be")
+    ids = [call.id for call in turn.tool_calls]
+    if len(set(ids)) < len(ids):
+        raise ValueError("several calls with the same id, so nobody knows whose a result is")
     used = turn.usage
     cached = (used.cache_read_tokens, used.cache_write_tokens)
     for each in (used.input_tokens, used.output_tokens, *cached):

@@ -139,7 +139,8 @@ class Forwarder:
         with self._sent(body, metered) as response:
             entry["status"] = response.status_code
             entry["request_id"] = _request_id(response)
-            if response.status_code >= 400:
+            # No redirect is followed.
+            if response.status_code >= 300:
                 metered.nothing_spent()
                 self._account.failed(self._refused(response))
                 _pass_on(response, answerer, None)
@@ -156,6 +157,10 @@ class Forwarder:
                     if reader.usage is not None
                     else None
                 )
+                if reader.error:
+                    self._account.failed(self._failure(response, reader.error))
+            if reader.error:
+                return priced
             self._account.went_well(before)
             if priced is None:
                 # It ended as if it were whole, and was not.
@@ -165,13 +170,12 @@ class Forwarder:
     @contextmanager
     def _sent(self, body: Json, metered: MeteredCall | None = None) -> Iterator[httpx2.Response]:
         """The provider's answer, its body still to come. Raises AttemptFailed without one."""
-        request = self._account.client.build_request(
-            "POST",
-            self._protocol.url(self._upstream.base_url, self._path),
-            json=body,
-            headers=self._onward(),
-            extensions={"trace": self._account.watch},
-        )
+        try:
+            request = self._request(body)
+        except Exception:
+            if metered is not None:
+                metered.nothing_spent()
+            raise
         try:
             response = self._account.client.send(request, stream=True)
         except httpx2.HTTPError as error:
@@ -184,6 +188,16 @@ class Forwarder:
         finally:
             response.close()
 
+    def _request(self, body: Json) -> httpx2.Request:
+        """Raises AttemptFailed without a key."""
+        return self._account.client.build_request(
+            "POST",
+            self._protocol.url(self._upstream.base_url, self._path),
+            json=body,
+            headers=self._onward(),
+            extensions={"trace": self._account.watch},
+        )
+
     def _onward(self) -> dict[str, str]:
         headers = {n: self._headers[n] for n in _REQUEST_HEADERS if self._headers.get(n)}
         # The figures are read as they stream by, so the answer must not be compressed.
@@ -195,7 +209,10 @@ class Forwarder:
 
     def _refused(self, response: httpx2.Response) -> AttemptFailed:
         text = response.read().decode("utf-8", "replace")
-        error = _error(text)
+        return self._failure(response, _error(text), text)
+
+    def _failure(self, response: httpx2.Response, error: Json, text: str = "") -> AttemptFailed:
+        """Of an answer that is this error, or tells of it in its middle."""
         details = error.get("details")
         code = details.get("error_code") if isinstance(details, dict) else None
         words = (code, error.get("code"), error.get("type"))

@@ -1,6 +1,7 @@
 """What the gateway answers to one connection of a program."""
 
 import json
+import math
 import socket
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
@@ -132,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             raise _Refused(413, f"More than {LARGEST_BODY} bytes.")
         data = self.rfile.read(int(length))
         try:
-            found: Any = json.loads(data)
+            found: Any = json.loads(data, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError):
             raise _Refused(400, "The body is not JSON.") from None
         if not isinstance(found, dict):
@@ -159,6 +160,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: the account keeps a line of every call."""
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for what could not be sent on as JSON."""
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(text)
+    return found
 
 
 class _Connection:

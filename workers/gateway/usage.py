@@ -1,4 +1,4 @@
-"""Reads from an answer, as it streams by, how many tokens it took and whether it is whole."""
+"""Reads from an answer, as it streams by, what it took, whether it is whole and why it is not."""
 
 import json
 from abc import ABC, abstractmethod
@@ -9,8 +9,10 @@ from workers.sandbox.lines import LineBuffer
 from workers.turns import Usage
 
 
-def messages_usage(of: dict[str, Any]) -> Usage:
+def messages_usage(of: dict[str, Any]) -> Usage | None:
     """Of the Messages protocol, whose `input_tokens` are without what the cache had or got."""
+    if not _told(of):
+        return None
     read = count(of, "cache_read_input_tokens")
     written = count(of, "cache_creation_input_tokens")
     return Usage(
@@ -21,8 +23,10 @@ def messages_usage(of: dict[str, Any]) -> Usage:
     )
 
 
-def responses_usage(of: dict[str, Any]) -> Usage:
+def responses_usage(of: dict[str, Any]) -> Usage | None:
     """Of the Responses protocol, whose `input_tokens` are all of them."""
+    if not _told(of):
+        return None
     details = entry(of, "input_tokens_details")
     return Usage(
         input_tokens=count(of, "input_tokens"),
@@ -32,14 +36,22 @@ def responses_usage(of: dict[str, Any]) -> Usage:
     )
 
 
+def _told(of: dict[str, Any]) -> bool:
+    """Whether both figures are there: what is left out was not free."""
+    names = ("input_tokens", "output_tokens")
+    return all(type(of.get(name)) is int and of[name] == count(of, name) for name in names)
+
+
 class UsageReader(ABC):
     """Given an answer piece by piece; extend it with what a protocol's events mean.
 
-    `usage` is None until the answer has come to its end and said what it took.
+    `usage` is None until the answer has come to its end and said what it took; `error` is what
+    the provider said in its middle of why it failed, else empty.
     """
 
     def __init__(self, *, streamed: bool) -> None:
         self.usage: Usage | None = None
+        self.error: dict[str, Any] = {}
         self._streamed = streamed
         self._lines = LineBuffer()
         self._body = bytearray()
@@ -50,7 +62,9 @@ class UsageReader(ABC):
             return
         for line in self._lines.add(data):
             if line.startswith("data:"):
-                self.event(_object(line.removeprefix("data:")))
+                event = _object(line.removeprefix("data:"))
+                self.error = _error_of(event) or self.error
+                self.event(event)
 
     def end(self) -> None:
         if not self._streamed:
@@ -83,8 +97,7 @@ class MessagesReader(UsageReader):
                 self.usage = messages_usage(self._figures)
 
     def whole(self, answer: dict[str, Any]) -> None:
-        if usage := entry(answer, "usage"):
-            self.usage = messages_usage(usage)
+        self.usage = messages_usage(entry(answer, "usage"))
 
 
 class ResponsesReader(UsageReader):
@@ -95,8 +108,13 @@ class ResponsesReader(UsageReader):
             self.whole(entry(event, "response"))
 
     def whole(self, answer: dict[str, Any]) -> None:
-        if usage := entry(answer, "usage"):
-            self.usage = responses_usage(usage)
+        self.error = entry(answer, "error") or self.error
+        self.usage = responses_usage(entry(answer, "usage"))
+
+
+def _error_of(event: dict[str, Any]) -> dict[str, Any]:
+    """Some say it in an object of its own, some without a type; empty when it is none."""
+    return entry(event, "error") or (event if event.get("type") == "error" else {})
 
 
 def _object(text: str) -> dict[str, Any]:

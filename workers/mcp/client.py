@@ -58,8 +58,10 @@ class McpClient:
         cursor: str | None = None
         for _ in range(MOST_PAGES):
             page = self._ask("tools/list", {"cursor": cursor} if cursor else {})
-            listed = page.get("tools")
-            found += [each for each in listed if isinstance(each, dict)] if listed else []
+            listed = page.get("tools") or []
+            if not isinstance(listed, list):
+                raise ToolFault(f"{self._who} answered tools/list with what is no list.")
+            found += [each for each in listed if isinstance(each, dict)]
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str) or not cursor:
                 break

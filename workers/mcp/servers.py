@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conductor_app import masking
 from conductor_app.domain.mcp import McpServer, Offer, Offers
 from conductor_app.errors import ConductorError
+from conductor_app.printable import sound
 from conductor_app.tool_specs import ToolSpec
 from workers.command_line import argv
 from workers.connectors.programs.rpc import Json
@@ -131,6 +133,10 @@ def _offered(client: McpClient, offer: Offer) -> tuple[list[_Tool], list[str]]:
 def _spec(server: str, name: str, described: Json) -> ToolSpec | None:
     """None where it can't be told to a model."""
     full = f"{PREFIX}{server}__{name}"
+    try:
+        described = masking.within(described, _tellable)
+    except RecursionError:
+        return None
     said = described.get("inputSchema")
     schema: Json = {**said} if isinstance(said, dict) else {}
     schema.pop("$schema", None)
@@ -139,3 +145,7 @@ def _spec(server: str, name: str, described: Json) -> ToolSpec | None:
         return None
     description = str(described.get("description") or described.get("title") or name)
     return ToolSpec(full, description[:LONGEST_DESCRIPTION], schema)
+
+
+def _tellable(text: str) -> str:
+    return masking.data(sound(text))

@@ -3,6 +3,7 @@
 import os
 import queue
 import select
+import sys
 import threading
 import time
 
@@ -12,13 +13,41 @@ from workers.sandbox.process import Outcome, Supervised
 
 CHUNK = 65536
 POLL_SECONDS = 0.1
-# How many lines may wait to be read before the command has to wait.
+# How many lines, and bytes of them, may wait to be read before the command has to wait.
 LINES_WAITING = 1_000
+BYTES_WAITING = 32 << 20
 LAST_WORDS_SECONDS = 2.0
 
 
 class Closed(Exception):
     """The command no longer listens, or has said its last line."""
+
+
+class _Waiting(queue.Queue[str | None]):
+    """Lines in a room of so many bytes; each takes at least its share, and the last may stick out.
+
+    The base class asks these methods under its lock, and puts no line into a room that is full.
+    """
+
+    def __init__(self) -> None:
+        self._taken = 0
+        super().__init__(BYTES_WAITING)
+
+    def _qsize(self) -> int:
+        return self._taken
+
+    def _put(self, item: str | None) -> None:
+        super()._put(item)
+        self._taken += _room(item)
+
+    def _get(self) -> str | None:
+        item = super()._get()
+        self._taken -= _room(item)
+        return item
+
+
+def _room(line: str | None) -> int:
+    return max(sys.getsizeof(line), BYTES_WAITING // LINES_WAITING)
 
 
 class Conversation:
@@ -27,7 +56,7 @@ class Conversation:
     def __init__(self, supervised: Supervised, limit: int) -> None:
         self._supervised = supervised
         self._errors = BoundedOutput(limit)
-        self._lines: queue.Queue[str | None] = queue.Queue(LINES_WAITING)
+        self._lines = _Waiting()
         self._over = threading.Event()
         self._outcome: Outcome | None = None
         self._readers = [

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import importlib
 import os
+import signal
 import sys
 from typing import Any, Protocol
 
@@ -66,7 +67,10 @@ class Sandlocked:
 
     def wait(self) -> int:
         result = self._process.wait()
-        return -int(result.signal) if result.signal > 0 else int(result.exit_code)
+        if result.signal > 0:
+            return -int(result.signal)
+        # Of what was killed it knows no signal, and says -1 for the code.
+        return int(result.exit_code) if result.exit_code >= 0 else -signal.SIGKILL
 
 
 def prepare(level: str, tool: str) -> None:

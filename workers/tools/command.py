@@ -7,6 +7,8 @@ from workers.sandbox import CommandResult, Limits
 from workers.tools.workplace import Answer, ToolFault, Workplace
 
 DEFAULT_SECONDS = 120.0
+# In bytes; Linux takes no longer word than 128 KiB.
+LONGEST = 100_000
 # Commands leave nothing behind that the task did not ask for, and never wait for a person.
 ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PAGER": "cat"}
 _ENDINGS = {
@@ -22,6 +24,8 @@ def run_command(arguments: dict[str, Any], place: Workplace) -> Answer:
         raise ToolFault("No time is left for commands.")
     if sound(arguments["command"]) != arguments["command"]:
         raise ToolFault("The command holds NUL or half a surrogate pair, which no command can.")
+    if len(arguments["command"].encode()) > LONGEST:
+        raise ToolFault(f"The command is longer than {LONGEST:,} bytes. Write files by write_file.")
     prepared = place.environment
     result = place.sandbox.run(
         ("/bin/sh", "-c", arguments["command"]),

@@ -35,6 +35,8 @@ class Toolbox:
         self._place = place
         self._mcp = mcp
         self._performed = 0
+        # Whether a call failed as the task was stopped: it may have done a part of its work.
+        self.cut_off = False
         own = (
             spec
             for spec in TOOLS.values()
@@ -107,7 +109,7 @@ class Toolbox:
     def _asking(self, calls: Sequence[ToolCall]) -> ToolCall | None:
         """The first call that asks a person as it should be asked."""
         spec = self._offered.get(ASK)
-        if spec is None or self._place.cancelled():
+        if spec is None:
             return None
         asking = (call for call in calls if call.name == ASK)
         return next((call for call in asking if not problems(spec, call.arguments)), None)
@@ -129,9 +131,11 @@ class Toolbox:
     def _result(self, numbered: Numbered) -> tuple[int, ToolResult]:
         number, call = numbered
         with telemetry.tool(call, self._offered.get(call.name)) as told:
+            begun = not self._place.cancelled()
             started = time.monotonic()
             answer = self._answer(call)
             seconds = time.monotonic() - started
+            self.cut_off |= begun and not answer.ok and self._place.cancelled()
             keep_as = self._place.artifacts / file_name(number, call.name)
             # Before it is cut: of half a secret nobody knows that it is one.
             output, kept = cut(sound(masking.data(answer.output)), keep_as)
@@ -165,7 +169,9 @@ class Toolbox:
         if call.name not in self._mcp and (wrong := problems(spec, call.arguments)):
             raise ToolFault(f"Not done: {'; '.join(wrong)}. {spec.name} takes {usage(spec)}.")
         if self._place.cancelled():
-            raise ToolFault("Not done: the task was cancelled.")
+            raise ToolFault(
+                "Not done: the work was stopped here. Do it again if it goes on and needs it."
+            )
         if self._place.seconds_left() <= 0:
             raise ToolFault("Not done: the time of the task is over.")
         if call.name == FINISH:

@@ -50,7 +50,16 @@ def _check_message(index: int, message: Mapping[str, Any], version: str) -> None
         kind = block.get("type")
         require(kind, f"{where}.type: Field required")
         require(role != "system" or kind == "text", f"{where}: system messages take text only")
-        require(kind != "text" or block["text"], f"{where}: text content blocks must be non-empty")
+        require(
+            kind != "text" or block["text"].strip(),
+            f"{where}: text content blocks must contain non-whitespace text",
+        )
+        thought = kind in ("thinking", "redacted_thinking")
+        require(
+            not (role == "assistant" and thought and number == len(content) - 1),
+            f"{where}: The final block in an assistant message cannot be `thinking`.",
+        )
+        require(kind != "thinking" or block.get("signature"), f"{where}.signature: Field required")
         if version == VERSION_WITHOUT_SAMPLING:
             require(
                 not (role == "assistant" and kind == "document"),

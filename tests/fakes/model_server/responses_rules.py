@@ -6,6 +6,9 @@ from typing import Any
 from tests.fakes.model_server.replies import turn_of
 from tests.fakes.model_server.wire import require
 
+# Besides messages of an assistant.
+FROM_A_MODEL = ("reasoning", "function_call", "custom_tool_call")
+
 
 def is_call(item: Mapping[str, Any]) -> bool:
     return item.get("type") in ("function_call", "custom_tool_call")
@@ -25,8 +28,13 @@ def check_items(items: Sequence[Mapping[str, Any]], stored: bool) -> None:
     for call in answered:
         require(call in calls, f"No tool call found for function call output with call_id {call}.")
     thoughts = set()
-    for item in items:
+    for item, following in zip(items, [*items[1:], {}], strict=True):
         if item.get("type") == "reasoning":
+            require(
+                following.get("role") == "assistant" or following.get("type") in FROM_A_MODEL,
+                f"Item '{item.get('id')}' of type 'reasoning' was provided without its required "
+                "following item.",
+            )
             require(
                 stored or item.get("encrypted_content"),
                 f"Item with id '{item.get('id')}' not found. Items are not persisted when "

@@ -3,6 +3,7 @@
 from typing import Any
 
 from workers.connectors.programs.report import (
+    MOST_TURNS,
     Complaint,
     EventParser,
     count,
@@ -68,12 +69,12 @@ class ClaudeCode(EventParser):
         report = self.report
         report.ended = True
         report.summary = words(event, "result")
-        report.turns = report.turns or count(event, "num_turns")
+        report.turns = report.turns or count(event, "num_turns", MOST_TURNS)
         report.cost_nano_usd = nano_usd(event, "total_cost_usd")
         # Where it tells none, what it used is not known.
         report.usage = _usage(event) or None
         report.denied = [words(each, "tool_name") for each in entries(event, "permission_denials")]
-        if event.get("is_error") or event.get("subtype") in _LIMITS:
+        if event.get("is_error") or words(event, "subtype") in _LIMITS:
             report.complaint = _complaint(event)
         return None
 
@@ -106,9 +107,9 @@ def _usage(event: dict[str, Any]) -> Usage:
 
 
 def _complaint(event: dict[str, Any]) -> Complaint:
-    said = words(event, "result") or "; ".join(
-        each for each in event.get("errors") or () if isinstance(each, str)
-    )
+    errors = event.get("errors")
+    listed = errors if isinstance(errors, list) else []
+    said = words(event, "result") or "; ".join(each for each in listed if isinstance(each, str))
     status = event.get("api_error_status")
     if kind := _LIMITS.get(words(event, "subtype")):
         return Complaint(kind, said or words(event, "subtype"))

@@ -3,7 +3,7 @@
 import re
 from collections import deque
 
-from workers.connectors.programs.report import NANO, Report
+from workers.connectors.programs.report import MOST_TOKENS, Report, in_nano_usd
 from workers.turns import Usage
 
 # How many of its last lines are a program's summary.
@@ -65,10 +65,11 @@ class Aider(Plain):
                 cache_write_tokens=_number(written["written"]) if written else 0,
             )
         if cost := _COST.search(line):
-            self.report.cost_nano_usd = round(float(cost["session"]) * NANO)
+            self.report.cost_nano_usd = in_nano_usd(float(cost["session"]))
         return super().read(line)
 
 
 def _number(text: str) -> int:
-    factor = _FACTORS.get(text[-1], 1)
-    return round(float(text.rstrip("kM")) * factor)
+    """0 for more than there can be, as in other programs' reports."""
+    number = float(text.rstrip("kM")) * _FACTORS.get(text[-1], 1)
+    return round(number) if number <= MOST_TOKENS else 0

@@ -9,6 +9,10 @@ from workers.failures import FailureKind
 from workers.turns import Usage
 
 NANO = 1_000_000_000
+# No attempt uses more: a program that says so is not believed.
+MOST_TOKENS = 10**12
+MOST_USD = 10**6
+MOST_TURNS = 10**6
 
 
 @dataclass(frozen=True)
@@ -93,18 +97,28 @@ def words(of: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def count(of: Any, name: str) -> int:
-    """The whole number of that name that is not below zero, else 0."""
+def count(of: Any, name: str, most: int = MOST_TOKENS) -> int:
+    """The whole number of that name, 0 when it is below zero or more than there can be."""
     value = of.get(name) if isinstance(of, dict) else None
-    usable = isinstance(value, int) and not isinstance(value, bool)
-    return max(0, value) if usable and value is not None else 0
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+    return value if usable and value is not None else 0
 
 
 def nano_usd(of: Any, name: str) -> int | None:
     """The USD of that name in nano-USD; None when it says none."""
     value = of.get(name) if isinstance(of, dict) else None
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-    return round(value * NANO) if usable and value is not None else None
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    return in_nano_usd(value) if usable and value is not None else None
+
+
+def in_nano_usd(usd: float) -> int | None:
+    """None for what nobody spends, and for what is no number."""
+    return round(usd * NANO) if 0 <= usd <= MOST_USD else None
+
+
+def believed(usage: Usage | None) -> Usage | None:
+    """None where it tells none, or more in all than there can be: it is not known."""
+    return usage if usage and usage.tokens <= MOST_TOKENS else None
 
 
 def kind_of_status(status: int | None) -> FailureKind:

@@ -11,7 +11,7 @@ from conductor_app.programs import Program
 from workers import artifacts
 from workers.agents.base import AgentContext
 from workers.connectors.programs import start
-from workers.connectors.programs.report import Report
+from workers.connectors.programs.report import Report, believed
 from workers.gateway import Gateway, GatewayAccount, gateway
 from workers.gateway.meter import CallMeter, Unmetered
 from workers.sandbox import Level, Limits
@@ -97,7 +97,7 @@ def account_for(means: Means, report: Report, context: AgentContext) -> None:
     A program that names no cost is priced by its tokens; one that names nothing is unknown.
     """
     program = means.program
-    usage = report.usage
+    usage = believed(report.usage)
     if report.cost_nano_usd is not None:
         usage = (usage or Usage()) + Usage(cost_nano_usd=report.cost_nano_usd)
     model = report.model or program.model or ""

@@ -66,8 +66,9 @@ def _ended_by_force(
     if result.killed_by is not None:
         return AttemptFailed(
             FailureKind.AGENT_ERROR,
-            f"{name} was ended by the sandbox: {result.killed_by}. Make the task smaller, or see "
-            "the output for what it started.",
+            f"{name} was killed ({result.killed_by}): by the sandbox if it used more than it may, "
+            "by the machine, or by itself. Make the task smaller, or see the output for what it "
+            "started.",
             detail=tail(result),
         )
     return None
