@@ -221,7 +221,7 @@ def test_one_that_prints_without_end_is_given_up(
 def test_cancelling_ends_the_wait(bench: Bench) -> None:
     tools = bench.small("hangs")
     bench.over = True
-    assert "cancelled" in call(tools, "add", {"a": 1, "b": 2}).output
+    assert "stopped" in call(tools, "add", {"a": 1, "b": 2}).output
 
 
 def test_it_ends_with_the_attempt(tmp_path: Path, level: str) -> None:
