@@ -391,7 +391,8 @@ def test_an_answer_without_its_figures_counts_in_full(
 
 
 def test_an_answer_that_never_says_its_output_counts_in_full(program: Program) -> None:
-    start = {"type": "message_start", "message": {"usage": {"input_tokens": 3}}}
+    begun = {"input_tokens": 3, "output_tokens": 1}
+    start = {"type": "message_start", "message": {"usage": begun}}
     program.server.fail("echo", told(start, {"type": "message_stop"}), 1)
     program.server.fail("echo", Fault("whole", 200, body=b'{"usage": {"input_tokens": 3}}'), 2)
     program.send("/v1/messages", {**ASKED, "stream": True})

@@ -89,7 +89,9 @@ class MessagesReader(UsageReader):
     def event(self, event: dict[str, Any]) -> None:
         match event.get("type"):
             case "message_start":
-                self._figures |= entry(entry(event, "message"), "usage")
+                begun = entry(entry(event, "message"), "usage")
+                # Of the output it has only begun to know; how much there was is told at the end.
+                self._figures |= {name: begun[name] for name in begun if name != "output_tokens"}
             case "message_delta":
                 told = entry(event, "usage")
                 self._figures |= {name: each for name, each in told.items() if each is not None}
