@@ -1,7 +1,6 @@
 """What the connectors of live models share: patience, faults, the bound of a call, log lines."""
 
 import json
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ import httpx2
 from conductor_app import masking, printable
 from conductor_app.connector_settings import ModelSettings
 from conductor_app.tool_specs import ToolSpec
+from workers import strict_json
 from workers.agents.base import LogCallback
 from workers.connectors.faults import failure_of, fault_of, too_long
 from workers.connectors.model import ModelConnector
@@ -191,17 +191,9 @@ class _Wires:
 def arguments_of(text: str) -> Any:
     """A call's arguments; what is no JSON is left as the model said it, for the tool to refuse."""
     try:
-        return json.loads(text or "{}", parse_float=_finite, parse_constant=_finite)
+        return strict_json.loads(text or "{}")
     except (ValueError, RecursionError):
         return text
-
-
-def _finite(text: str) -> float:
-    """Raises ValueError: `NaN` and `1e999` are no JSON, and nobody takes them back."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is no number of JSON")
-    return number
 
 
 def arguments_text(arguments: Any) -> str:

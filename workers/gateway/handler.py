@@ -1,7 +1,6 @@
 """What the gateway answers to one connection of a program."""
 
 import json
-import math
 import socket
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
@@ -10,6 +9,7 @@ from typing import Any
 import httpx2
 
 from conductor_app import logs
+from workers import strict_json
 from workers.failures import AttemptFailed
 from workers.gateway.account import GatewayAccount
 from workers.gateway.forward import Forwarder
@@ -133,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             raise _Refused(413, f"More than {LARGEST_BODY} bytes.")
         data = self.rfile.read(int(length))
         try:
-            found: Any = json.loads(data, parse_constant=_finite, parse_float=_finite)
+            found: Any = strict_json.loads(data)
         except (ValueError, RecursionError):
             raise _Refused(400, "The body is not JSON.") from None
         if not isinstance(found, dict):
@@ -160,14 +160,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: the account keeps a line of every call."""
-
-
-def _finite(text: str) -> float:
-    """Raises ValueError for what could not be sent on as JSON."""
-    found = float(text)
-    if not math.isfinite(found):
-        raise ValueError(text)
-    return found
 
 
 class _Connection:
