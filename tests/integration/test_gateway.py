@@ -216,6 +216,17 @@ def test_nobody_else_is_admitted(program: Program, key: str) -> None:
     assert not program.server.requests
 
 
+def test_what_a_stranger_sends_is_not_looked_at(program: Program) -> None:
+    """It is passed over, and the connection stays: whoever holds it may know the token next."""
+    path, told = f"{program.entrance.url}/v1/messages", {"anthropic-version": "2023-06-01"}
+    with httpx2.Client(headers=told) as connection:
+        answer = connection.post(path, content=b"[" * 10_000_000, headers={"x-api-key": "guessed"})
+        assert answer.status_code == 401
+        told["x-api-key"] = program.account.token
+        body = {"model": CLAUDE, "max_tokens": 9, "messages": HELLO}
+        assert connection.post(path, json=body, headers=told).status_code == 200
+
+
 def test_a_token_is_good_for_one_attempt(
     program: Program,
     tmp_path: Path,

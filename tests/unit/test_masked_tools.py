@@ -6,6 +6,9 @@ import pytest
 
 from conductor_app import masking
 from conductor_app.masking import MASK
+from workers.connectors.programs.acp_client import AcpClient
+from workers.connectors.programs.report import Report
+from workers.connectors.programs.rpc import Refused
 from workers.sandbox import Level, Sandbox
 from workers.tools.toolbox import Toolbox
 from workers.tools.workplace import Workplace
@@ -72,6 +75,21 @@ def test_the_mask_does_not_take_the_secrets_place(place: Workplace) -> None:
     assert file.read_text() == f"A=1\nKEY={KEY}\n"
     assert perform(place, "edit_file", path="env", old="A=1", new="A=2").ok
     assert file.read_text() == f"A=2\nKEY={KEY}\n"
+
+
+def test_nor_where_an_acp_agent_writes(place: Workplace) -> None:
+    file = place.root / "env"
+    file.write_text(f"KEY={KEY}\n")
+    client = AcpClient(place.root, Report(), allows=True, log=lambda line: None)
+
+    def write(content: str) -> None:
+        client.asked("fs/write_text_file", {"path": str(file), "content": content})
+
+    with pytest.raises(Refused, match="holds a secret"):
+        write(f"A=1\nKEY={MASK}\n")
+    assert file.read_text() == f"KEY={KEY}\n"
+    write("A=1\n")
+    assert file.read_text() == "A=1\n"
 
 
 def test_where_no_secret_is_the_mask_is_but_a_word(place: Workplace) -> None:

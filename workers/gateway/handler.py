@@ -16,6 +16,7 @@ from workers.gateway.forward import Forwarder
 from workers.gateway.protocols import CALLS, FREE, Json, spoken_at
 
 LARGEST_BODY = 64 << 20
+PIECE = 64 << 10
 
 
 class _Refused(Exception):
@@ -94,8 +95,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _forward(self) -> None:
         path = self.path.partition("?")[0]
-        body = self._body()
+        length = self._length()
         account = self._account()
+        if account is None:
+            self._pass_over(length)
+            raise _Refused(401, "This is no token of a running attempt.")
+        body = self._body(length)
         protocol = CALLS.get(path) or FREE.get(path)
         if protocol is None:
             raise _Refused(404, f"The gateway has nothing at {path}.")
@@ -114,16 +119,12 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 forwarder.free(body, _Connection(self))
 
-    def _account(self) -> GatewayAccount:
+    def _account(self) -> GatewayAccount | None:
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
-        token = self.headers.get("x-api-key") or bearer
-        account = type(self).admitted(token)
-        if account is None:
-            raise _Refused(401, "This is no token of a running attempt.")
-        return account
+        return type(self).admitted(self.headers.get("x-api-key") or bearer)
 
-    def _body(self) -> Json:
-        """Read first of all, so that the connection can be used again whatever comes of it."""
+    def _length(self) -> int:
+        """Of the body, in bytes."""
         length = self.headers.get("content-length", "")
         if not length.isdigit():
             self.close_connection = True
@@ -131,9 +132,17 @@ class Handler(BaseHTTPRequestHandler):
         if int(length) > LARGEST_BODY:
             self.close_connection = True
             raise _Refused(413, f"More than {LARGEST_BODY} bytes.")
-        data = self.rfile.read(int(length))
+        return int(length)
+
+    def _pass_over(self, length: int) -> None:
+        """A stranger's body: read for the connection's sake, without ever holding it whole."""
+        while length > 0 and (piece := self.rfile.read(min(length, PIECE))):
+            length -= len(piece)
+
+    def _body(self, length: int) -> Json:
+        """Read whatever comes of it, so that the connection can be used again."""
         try:
-            found: Any = strict_json.loads(data)
+            found: Any = strict_json.loads(self.rfile.read(length))
         except (ValueError, RecursionError):
             raise _Refused(400, "The body is not JSON.") from None
         if not isinstance(found, dict):

@@ -1,5 +1,6 @@
 """The tools for files: list_dir, read_file, edit_file, write_file."""
 
+from pathlib import Path
 from typing import Any
 
 from conductor_app import masking
@@ -51,17 +52,25 @@ def edit_file(arguments: Arguments, place: Workplace) -> Answer:
 
 def write_file(arguments: Arguments, place: Workplace) -> Answer:
     path, content = arguments["path"], arguments["content"]
-    if MASK in content:
-        _keep_what_is_masked(path, _standing(place, path), content)
-    is_new = write_bytes(place.root, path, _encoded(content))
+    is_new = write_text(place.root, path, content)
     lines = _counted(len(content.splitlines()), "line")
     return Answer(f"{'Created' if is_new else 'Replaced'} {path}: {lines}.")
 
 
-def _standing(place: Workplace, path: str) -> str:
+def write_text(root: Path, path: str, text: str) -> bool:
+    """Replace or create the file, unless a secret would be lost; whether it is new.
+
+    Raises ToolFault.
+    """
+    if MASK in text:
+        _keep_what_is_masked(path, _standing(root, path), text)
+    return write_bytes(root, path, _encoded(text))
+
+
+def _standing(root: Path, path: str) -> str:
     """The file as it is; nothing where there is none to be read."""
     try:
-        return read_bytes(place.root, path).decode("utf-8", "replace")
+        return read_bytes(root, path).decode("utf-8", "replace")
     except (ToolFault, OSError):
         return ""
 

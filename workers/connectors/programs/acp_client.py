@@ -8,8 +8,9 @@ from workers.connectors.programs.report import Complaint, Report, count, entry, 
 from workers.connectors.programs.rpc import NO_SUCH_METHOD, Json, Refused
 from workers.failures import FailureKind
 from workers.narration import one_line
+from workers.tools.files import write_text
 from workers.tools.workplace import ToolFault
-from workers.tools.worktree_files import read_bytes, write_bytes
+from workers.tools.worktree_files import read_bytes
 from workers.turns import Usage
 
 # What this client can do for an agent; terminals it has in its sandbox itself.
@@ -123,11 +124,9 @@ class AcpClient:
     def _write(self, params: Json) -> Json:
         path = self._beneath(params)
         try:
-            write_bytes(self._root, path, words(params, "content").encode())
+            write_text(self._root, path, words(params, "content"))
         except ToolFault as fault:
             raise Refused(INVALID_PARAMS, str(fault)) from None
-        except UnicodeEncodeError:
-            raise Refused(INVALID_PARAMS, "content: half a surrogate pair.") from None
         self._say(f"wrote {path}")
         return {}
 
