@@ -278,6 +278,19 @@ def test_cancelled_while_it_waits(bench: Bench, fault: str) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_cancelled_before_it_called_costs_nothing(bench: Bench) -> None:
+    connector = bench.connect(bench.server.url("echo"))
+    for limits, kind in (
+        ((lambda: True, float("inf")), "CANCELLED"),
+        ((lambda: False, 0.0), "TIMEOUT"),
+    ):
+        connector.limit(*limits)
+        with pytest.raises(AttemptFailed) as failure:
+            connector.turn(OPENING, ALL_TOOLS)
+        assert (failure.value.kind, failure.value.unspent) == (kind, True)
+    assert not bench.server.requests
+
+
 def test_how_many_turns_it_has_is_a_setting(bench: Bench) -> None:
     bench.set("max_turns", 2)
     failure = bench.fails(bench.play(*[says("", ("list_dir", {"path": "."}))] * 2, FINISH))

@@ -83,6 +83,8 @@ def listed(cursor: str | None) -> dict[str, Any]:
         odd: list[Any] = [
             {"name": "with space"},
             {"name": "n" * 90},
+            {"name": "five", "inputSchema": {"properties": 5}},
+            {"name": "nan", "inputSchema": {"properties": {"a": {"maximum": float("nan")}}}},
             {"name": "add", "inputSchema": "none", "description": None},
             {"name": "add"},
             {},

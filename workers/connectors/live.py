@@ -114,16 +114,23 @@ class LiveConnector(ModelConnector):
         return httpx2.Timeout(self.settings.silence, connect=min(10.0, self.settings.silence))
 
     def _failure(self, error: Exception, request_id: str | None) -> AttemptFailed:
+        fault = fault_of(error)
+        fault = replace(fault, request_id=fault.request_id or request_id)
+        failure = failure_of(fault, self.settings)
         if self._patience.cancelled():
-            return AttemptFailed(FailureKind.CANCELLED, "It was stopped while its model answered.")
+            return AttemptFailed(
+                FailureKind.CANCELLED,
+                "It was stopped while its model answered.",
+                unspent=failure.unspent,
+            )
         if self._patience.over:
             return AttemptFailed(
                 FailureKind.TIMEOUT,
                 "The task's time was over before its model had answered. "
                 "Give the task more time, or make it smaller.",
+                unspent=failure.unspent,
             )
-        fault = fault_of(error)
-        return failure_of(replace(fault, request_id=fault.request_id or request_id), self.settings)
+        return failure
 
 
 class Lines:

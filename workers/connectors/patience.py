@@ -91,7 +91,11 @@ class PatientNetwork(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> PatientStream:
-        _look_up()
+        try:
+            _look_up()
+        except Interrupted:
+            # In the words of HTTP: nothing has been sent, so nothing is to be paid.
+            raise httpcore2.ConnectTimeout("it is not wanted any more") from None
         return PatientStream(
             self._network.connect_tcp(host, port, timeout, local_address, socket_options)
         )

@@ -104,6 +104,8 @@ class GatewayAccount:
             connection = info["return_value"].get_extra_info("socket")
             with self._state:
                 self._sockets.add(connection)
+                if self._closed:
+                    _cut(connection)
 
     def close(self) -> None:
         """No more calls; those under way are cut, and have been accounted for when this returns."""
@@ -111,10 +113,14 @@ class GatewayAccount:
             self._closed = True
             self._state.notify_all()
             for connection in self._sockets:
-                with suppress(OSError):
-                    connection.shutdown(SHUT_RDWR)
+                _cut(connection)
             deadline = time.monotonic() + SETTLE_SECONDS
             while self._calls and (left := deadline - time.monotonic()) > 0:
                 self._state.wait(left)
         self.client.close()
         masking.forget(self.token)
+
+
+def _cut(connection: socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(SHUT_RDWR)

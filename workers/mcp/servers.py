@@ -1,5 +1,6 @@
 """The MCP servers of one attempt: started before its first turn, ended with it."""
 
+import json
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -135,13 +136,16 @@ def _spec(server: str, name: str, described: Json) -> ToolSpec | None:
     full = f"{PREFIX}{server}__{name}"
     try:
         described = masking.within(described, _tellable)
-    except RecursionError:
+        said = described.get("inputSchema")
+        schema: Json = {**said} if isinstance(said, dict) else {}
+        schema.pop("$schema", None)
+        schema = {**schema, "type": "object", "properties": schema.get("properties") or {}}
+        # No model's API takes what is no JSON, or properties that are none.
+        length = len(json.dumps(schema, allow_nan=False))
+    except (RecursionError, ValueError):
         return None
-    said = described.get("inputSchema")
-    schema: Json = {**said} if isinstance(said, dict) else {}
-    schema.pop("$schema", None)
-    schema = {**schema, "type": "object", "properties": schema.get("properties") or {}}
-    if not NAME.fullmatch(full) or len(str(schema)) > LONGEST_SCHEMA:
+    tellable = isinstance(schema["properties"], dict) and length <= LONGEST_SCHEMA
+    if not tellable or not NAME.fullmatch(full):
         return None
     description = str(described.get("description") or described.get("title") or name)
     return ToolSpec(full, description[:LONGEST_DESCRIPTION], schema)
