@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from conductor_app.bootstrap import Conductor
 from conductor_app.queue import MemoryQueue
-from conductor_app.store import jobs, schema
+from conductor_app.store import schema
+from conductor_app.store import workers as worker_rows
 
 BROKER_SECONDS = 2
 # Without a worker work waits, but nothing is refused or lost.
@@ -93,7 +94,7 @@ def _broker(conductor: Conductor) -> str:
 def _workers(conductor: Conductor) -> str:
     try:
         with conductor.read() as tx:
-            fresh = jobs.fresh_workers(tx, conductor.lease_ms)
+            fresh = worker_rows.fresh(tx, conductor.lease_ms)
     except SQLAlchemyError as error:
         raise Down("Unknown while the database does not answer.") from error
     if not fresh:

@@ -18,7 +18,7 @@ def left_alone(tx: "Transaction", settings: "Settings", execution: "Row[Any]") -
     # Imported here: of most executions nothing of this is asked.
     from conductor_app.engine.dispatch import SILENCE
     from conductor_app.stack import embedded, users
-    from conductor_app.store import jobs
+    from conductor_app.store import workers as worker_rows
 
     stack = embedded.find(settings.home)
     if stack and not stack.kept and not users.living(settings.home):
@@ -26,7 +26,7 @@ def left_alone(tx: "Transaction", settings: "Settings", execution: "Row[Any]") -
             "The run that started Conductor was killed, and what it started goes on; "
             "`conductor down` stops it."
         )
-    if stack or jobs.fresh_workers(tx, SILENCE):
+    if stack or worker_rows.fresh(tx, SILENCE):
         return None
     return (
         f"No worker is at work, so nothing moves. Go on with: {resume_command(execution.location)}"

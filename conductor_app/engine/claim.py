@@ -11,7 +11,7 @@ from conductor_app.domain.states import JobState, TaskState
 from conductor_app.domain.workflow import AgentSpec, Workflow
 from conductor_app.engine import working_time
 from conductor_app.ids import new_id
-from conductor_app.store import jobs, records, tasks, workflows
+from conductor_app.store import hints, jobs, records, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -85,7 +85,7 @@ def _spend_hints(tx: Transaction, refused: Sequence[Row[Any]]) -> None:
 
 def decline(tx: Transaction, job_id: str) -> None:
     """Pass a hint on without taking its job: it is sent again when the due ones are."""
-    jobs.forget_hint(tx, job_id)
+    hints.forget(tx, job_id)
 
 
 def _may_be_taken(job: Row[Any], execution: Execution, now: int) -> bool:

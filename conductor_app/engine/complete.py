@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from conductor_app.engine.settle import settle
-from conductor_app.store import tasks
+from conductor_app.store import needs, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -46,7 +46,7 @@ def complete(
 
 def met(tx: Transaction, execution: Execution, done: Sequence[Done]) -> None:
     """These needs are met: count it where it is counted."""
-    tasks.shift_needs(tx, execution.id, [each.key for each in done], -1)
+    needs.shift(tx, execution.id, [each.key for each in done], -1)
     for phase, count in Counter(each.phase for each in done).items():
         tasks.count_open_in_phase(tx, execution.id, phase, -count)
     for milestone, count in Counter(each.milestone for each in done if each.milestone).items():

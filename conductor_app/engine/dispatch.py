@@ -7,7 +7,8 @@ from sqlalchemy import Row
 
 from conductor_app.domain import graph
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, Hint
-from conductor_app.store import jobs, tasks
+from conductor_app.store import hints, jobs, needs
+from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Transaction
 
 # A worker that was not heard of for this long (ms) counts no slots.
@@ -24,13 +25,13 @@ def top_up(tx: Transaction, queues: Iterable[str]) -> None:
     """
     slots: dict[str, int] | None = None
     for queue in sorted(set(queues)):
-        waiting = jobs.sharers(tx, queue)
+        waiting = hints.sharers(tx, queue)
         if not waiting:
             continue
         if slots is None:
-            slots = slots_of(jobs.fresh_workers(tx, SILENCE))
+            slots = slots_of(worker_rows.fresh(tx, SILENCE))
         window = _window(tx, queue, slots.get(queue, 0))
-        room = window - jobs.hinted(tx, queue)
+        room = window - hints.count(tx, queue)
         # Filled up when it is half empty: many hints cost little more than one.
         enough = 1 if queue in (SYSTEM_QUEUE, ISOLATED_QUEUE) else window // 2
         if room >= max(1, enough):
@@ -59,7 +60,7 @@ def _send(tx: Transaction, queue: str, waiting: Sequence[Row[Any]], room: int) -
     picked = _pick(tx, queue, waiting, room)
     if not picked:
         return
-    jobs.mark_hinted(tx, [row.id for row in picked])
+    hints.mark(tx, [row.id for row in picked])
     chains = _chains(tx, picked) if queue not in (SYSTEM_QUEUE, ISOLATED_QUEUE) else {}
     tx.hints.extend(Hint(queue, row.priority, chains.get(row.id, (row.id,))) for row in picked)
 
@@ -69,7 +70,7 @@ def _pick(tx: Transaction, queue: str, waiting: Sequence[Row[Any]], room: int) -
     candidates = {
         share.execution_id: (
             share,
-            list(jobs.next_unhinted(tx, queue, share.execution_id, room)),
+            list(hints.next_unhinted(tx, queue, share.execution_id, room)),
         )
         for share in waiting
     }
@@ -85,7 +86,7 @@ def _pick(tx: Transaction, queue: str, waiting: Sequence[Row[Any]], room: int) -
         times[id_] += 1 / share.weight
     for id_, (share, _) in candidates.items():
         if times[id_] != share.virtual_time:
-            jobs.charge(tx, id_, times[id_])
+            hints.charge(tx, id_, times[id_])
     return picked
 
 
@@ -109,7 +110,7 @@ def _chains_in(
     id_of = {row.key: row.id for row in rows}
     unmet: dict[str, frozenset[str]] = {}
     heads = list(agent_of)
-    for row in tasks.ahead(tx, execution_id, heads, CHAIN_LIMIT - 1):
+    for row in needs.ahead(tx, execution_id, heads, CHAIN_LIMIT - 1):
         unmet[row.key] = frozenset({row.need_key})
         agent_of[row.key], id_of[row.key] = row.agent, row.id
     found = graph.chains(heads, agent_of, unmet, CHAIN_LIMIT)

@@ -21,7 +21,8 @@ from conductor_app.engine.advancing import waits_for_a_person
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.errors import NotFound
 from conductor_app.queue import ISOLATED_QUEUE
-from conductor_app.store import decisions, jobs, phases, records, tasks, workflows
+from conductor_app.store import decisions, jobs, needs, phases, records, tasks, workflows
+from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import attempts, executions
 from conductor_app.store.tables import jobs as jobs_table
@@ -113,7 +114,7 @@ def _at_work(tx: Transaction, task: Row[Any]) -> str:
     if attempt is None:
         return "A worker has it."
     since = f"since {_time(attempt.started_at)} (attempt {attempt.number})"
-    if attempt.worker_id in {row.id for row in jobs.fresh_workers(tx, SILENCE)}:
+    if attempt.worker_id in {row.id for row in worker_rows.fresh(tx, SILENCE)}:
         return f"Worker {attempt.worker_id} has been at it {since}."
     return (
         f"Worker {attempt.worker_id} had it {since} and is not heard of any more. Another worker "
@@ -124,7 +125,7 @@ def _at_work(tx: Transaction, task: Row[Any]) -> str:
 def _unmet(tx: Transaction, task: Row[Any]) -> list[Need]:
     statement = select(tasks_table.c.key, tasks_table.c.status).where(
         tasks_table.c.execution_id == task.execution_id,
-        tasks_table.c.key.in_(tasks.needs_of(tx, task.id)),
+        tasks_table.c.key.in_(needs.of(tx, task.id)),
         tasks_table.c.current,
     )
     rows = tx.all(statement.order_by(tasks_table.c.key))
@@ -256,7 +257,7 @@ def _sending(tx: Transaction, job: Row[Any]) -> str:
         again = f", after {job.failures} failed {_plural('attempt', job.failures)}"
         said = f"It is tried again at {_time(job.not_before)}, in {wait:.0f} s"
         return f"{said}{again if job.failures else ''}."
-    takers = [row for row in jobs.fresh_workers(tx, SILENCE) if job.queue in row.queues]
+    takers = [row for row in worker_rows.fresh(tx, SILENCE) if job.queue in row.queues]
     if not takers:
         return f"It is queued, and no worker takes the queue {job.queue}. {START_WORKERS}."
     slots = sum(row.slots for row in takers)

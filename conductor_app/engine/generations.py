@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from conductor_app.domain.states import NEED_MET, TASK_ENDED, MilestoneState, TaskState
 from conductor_app.engine import requeue
 from conductor_app.ids import new_id
-from conductor_app.store import jobs, phases, records, tasks
+from conductor_app.store import jobs, needs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -18,7 +18,7 @@ def renew(
 ) -> str:
     """Put a new, waiting generation in a task's place and count it everywhere; its id."""
     id_ = replace(tx, task, notes)
-    tasks.recount_needs(tx, execution.id, [id_])
+    needs.recount(tx, execution.id, [id_])
     if task.status in NEED_MET:
         tasks.count_open_in_phase(tx, execution.id, task.phase, 1)
         if task.milestone:
@@ -66,11 +66,11 @@ def replace(tx: Transaction, task: Row[Any], notes: Sequence[dict[str, Any]] = (
         "notes": list(notes),
         "created_at": tx.now,
     }
-    needs = [
+    needed = [
         {"task_id": id_, "need_key": key, "execution_id": task.execution_id}
-        for key in tasks.needs_of(tx, task.id)
+        for key in needs.of(tx, task.id)
     ]
-    tasks.add(tx, [row], needs)
+    tasks.add(tx, [row], needed)
     tx.events.created(task.execution_id, "task", [id_], TaskState.WAITING)
     tx.events.record(task.execution_id, "task.replaced", key=task.key, old=task.id, new=id_)
     return id_
@@ -87,10 +87,10 @@ def supersede(tx: Transaction, task: Row[Any]) -> str:
 
 def _take_back_dependents(tx: Transaction, execution: Execution, task: Row[Any]) -> None:
     """What waits for this task, or is only queued, waits again; what already runs goes on."""
-    for row in tasks.dependents(tx, execution.id, [task.key]):
+    for row in needs.dependents(tx, execution.id, [task.key]):
         if row.status == TaskState.QUEUED:
             requeue.wait(tx, row.id)
-    tasks.shift_needs(tx, execution.id, [task.key], 1)
+    needs.shift(tx, execution.id, [task.key], 1)
 
 
 def reopen_milestone(tx: Transaction, execution: Execution, row: Row[Any], **values: Any) -> None:

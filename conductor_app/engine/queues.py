@@ -5,7 +5,8 @@ from sqlalchemy import select
 from conductor_app.catalog import AGENTS
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.queue import agent_queue
-from conductor_app.store import jobs, workflows
+from conductor_app.store import workers as worker_rows
+from conductor_app.store import workflows
 from conductor_app.store.database import Database, Transaction
 from conductor_app.store.executions import OPEN
 from conductor_app.store.tables import executions
@@ -25,6 +26,6 @@ def known(tx: Transaction) -> list[str]:
 def unserved(database: Database) -> list[str]:
     """Queues that no living agent worker takes although one could."""
     with database.read() as tx:
-        agent_workers = [row for row in jobs.fresh_workers(tx, SILENCE) if row.role == "agent"]
+        agent_workers = [row for row in worker_rows.fresh(tx, SILENCE) if row.role == "agent"]
         taken = {queue for row in agent_workers for queue in row.queues}
         return [queue for queue in known(tx) if queue not in taken] if agent_workers else []

@@ -30,7 +30,7 @@ from conductor_app.engine import (
     system_ends,
 )
 from conductor_app.engine.claim import Claim, claim_of
-from conductor_app.store import jobs
+from conductor_app.store import hints, jobs
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -95,7 +95,7 @@ def _go_on(tx: Transaction, job: Row[Any], report: Report, lease_ms: int) -> Cla
 
     Through the broker it would come to the same: nothing stands before it in its queue.
     """
-    link = jobs.waiting_alone(tx, job.queue, str(report.next_link))
+    link = hints.waiting_alone(tx, job.queue, str(report.next_link))
     if link is None:
         return None
     return claim_of(tx, [link], job.worker_id, lease_ms).get(link.id)

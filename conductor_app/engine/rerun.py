@@ -13,7 +13,7 @@ from conductor_app.engine.control import unfinished
 from conductor_app.engine.task_control import go_on
 from conductor_app.errors import NotFound, Refused
 from conductor_app.queue import SYSTEM_QUEUE
-from conductor_app.store import jobs, phases, tasks
+from conductor_app.store import jobs, needs, phases, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -31,12 +31,12 @@ def rerun(tx: Transaction, execution_id: str, key: str) -> list[str]:
             f"There is no task {key} in execution {execution.id}; see `conductor tasks`."
         )
     _refuse_other_times(execution, task)
-    touched = {key} | graph.downstream(tasks.needs_by_key(tx, execution.id), [key])
+    touched = {key} | graph.downstream(needs.by_key(tx, execution.id), [key])
     again = [row for row in _at_work_on(tx, execution, touched) if _is_renewed(row, key)]
     _refuse_while_integrating(again)
     _renew(tx, execution, again)
     waiting = [row.id for row in tasks.by_keys(tx, execution.id, touched) if _waits(row)]
-    tasks.recount_needs(tx, execution.id, waiting)
+    needs.recount(tx, execution.id, waiting)
     _back_to_work(tx, execution, {row.milestone for row in again})
     keys = [row.key for row in again]
     tx.events.record(execution.id, "execution.rerun", task=key, tasks=keys)

@@ -18,7 +18,7 @@ from conductor_app.engine.start import milestone_row, phase_row
 from conductor_app.engine.system_ends import release_hold
 from conductor_app.errors import Refused
 from conductor_app.queue import SYSTEM_QUEUE
-from conductor_app.store import jobs, phases, records, tasks
+from conductor_app.store import jobs, needs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -79,7 +79,7 @@ def _renew_tasks(
             if task.milestone:
                 tasks.count_open_in_milestone(tx, execution.id, task.milestone, 1)
     later = [row.id for row in tasks.all_current(tx, execution.id) if row.phase > last]
-    tasks.recount_needs(tx, execution.id, [*renewed, *later])
+    needs.recount(tx, execution.id, [*renewed, *later])
 
 
 def _renew_phase(tx: Transaction, execution: Execution, number: int) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import Row
 from conductor_app.engine import attempt_ends, budgets, dispatch, system_ends, working_time
 from conductor_app.engine.settle import block, settle
 from conductor_app.queue import ISOLATED_QUEUE
-from conductor_app.store import executions, jobs, leases, records
+from conductor_app.store import executions, hints, jobs, leases, records
+from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Database, Transaction
 from conductor_app.store.executions import Execution
 
@@ -74,7 +75,7 @@ def _apart(database: Database, failures: list[Exception]) -> Iterator[Transactio
 def due(database: Database) -> None:
     """Send what a retry's waiting time held back until now."""
     with database.transaction() as tx:
-        dispatch.top_up(tx, jobs.unhinted_queues(tx))
+        dispatch.top_up(tx, hints.missing(tx))
 
 
 def expire(tx: Transaction, execution_id: str, job_id: str) -> None:
@@ -115,11 +116,11 @@ def _forget_lost_hints(tx: Transaction, lost_after: int) -> None:
     busy = jobs.active_by_worker(tx)
     idle = [
         worker
-        for worker in jobs.fresh_workers(tx, dispatch.SILENCE)
+        for worker in worker_rows.fresh(tx, dispatch.SILENCE)
         if busy.get(worker.id, 0) < worker.slots
     ]
     free = {queue for worker in idle for queue in worker.queues}
     before = tx.now - lost_after
-    for queue in jobs.oldest_hints(tx, before):
+    for queue in hints.older(tx, before):
         if queue in free:
-            jobs.forget_hints(tx, queue, before)
+            hints.forget_before(tx, queue, before)

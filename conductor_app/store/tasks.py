@@ -1,21 +1,9 @@
-"""Tasks, what they need, and the counters that say when they and their phases are ready."""
+"""Tasks, and the counters that say when their phases are ready."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Integer,
-    Row,
-    and_,
-    bindparam,
-    func,
-    insert,
-    literal_column,
-    not_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Row, bindparam, func, insert, not_, select, text, update
 
 from conductor_app.domain.states import TaskState
 from conductor_app.store.database import Transaction
@@ -25,9 +13,7 @@ from conductor_app.store.tables import (
     CURRENT_PHASE,
     CURRENT_TASK,
     FLYING_TASK,
-    PENDING_DECISION,
     STUCK_TASK,
-    decisions,
     milestones,
     phases,
     task_needs,
@@ -193,120 +179,11 @@ def change(tx: Transaction, task_id: str, **values: Any) -> None:
     tx.run(update(tasks).where(tasks.c.id == task_id).values(**values))
 
 
-_AMONG_KEYS = among(task_needs.c.need_key, "keys")
-_DEPENDENTS = select(task_needs.c.task_id).where(
-    task_needs.c.execution_id == bindparam("of_execution"), _AMONG_KEYS
-)
-_SHIFT_NEEDS = Prepared(
-    update(tasks)
-    .where(tasks.c.id.in_(_DEPENDENTS), UNFINISHED)
-    .values(
-        needs_left=tasks.c.needs_left
-        + bindparam("by", type_=Integer)
-        * select(func.count())
-        .select_from(task_needs)
-        .where(task_needs.c.task_id == tasks.c.id, _AMONG_KEYS)
-        .scalar_subquery()
-    )
-)
-
-
-def shift_needs(tx: Transaction, execution_id: str, keys: Sequence[str], by: int) -> None:
-    """Lower (-1) or raise (+1) what the unfinished tasks that need these keys still need."""
-    tx.later(_SHIFT_NEEDS, {"of_execution": execution_id, "keys": list(keys), "by": by})
-
-
-def dependents(tx: Transaction, execution_id: str, keys: Sequence[str]) -> Sequence[Row[Any]]:
-    """The current tasks that need one of these, with the need (`need_key`)."""
-    return tx.all(
-        select(tasks, task_needs.c.need_key)
-        .join(task_needs, task_needs.c.task_id == tasks.c.id)
-        .where(
-            task_needs.c.execution_id == execution_id,
-            task_needs.c.need_key.in_(keys),
-            CURRENT_TASK,
-        )
-    )
-
-
-_JOINS = text("tasks.status = 'waiting' AND tasks.needs_left = 1")
-_first = (
-    select(
-        tasks.c.id,
-        tasks.c.key,
-        tasks.c.agent,
-        task_needs.c.need_key,
-        task_needs.c.execution_id,
-        literal_column("1", Integer).label("depth"),
-    )
-    .join(task_needs, task_needs.c.task_id == tasks.c.id)
-    .where(
-        task_needs.c.execution_id == bindparam("of_execution"),
-        _AMONG_KEYS,
-        _JOINS,
-    )
-    .cte("ahead", recursive=True)
-)
-_ahead = _first.union_all(
-    select(
-        tasks.c.id,
-        tasks.c.key,
-        tasks.c.agent,
-        task_needs.c.need_key,
-        task_needs.c.execution_id,
-        _first.c.depth + 1,
-    )
-    .join(task_needs, task_needs.c.task_id == tasks.c.id)
-    .join(
-        _first,
-        # No constant, so that no planner begins with all that the execution needs.
-        and_(
-            _first.c.key == task_needs.c.need_key,
-            _first.c.execution_id == task_needs.c.execution_id,
-        ),
-    )
-    .where(
-        _first.c.depth < bindparam("deepest"),
-        _JOINS,
-    )
-)
-_AHEAD = Prepared(select(_ahead).limit(1000))
-
-
-def ahead(
-    tx: Transaction, execution_id: str, keys: Sequence[str], deepest: int
-) -> Sequence[Row[Any]]:
-    """Waiting tasks that one of these releases, directly or through each other (`need_key`).
-
-    Each waits for that one need only, so that nothing else can hold it back.
-    """
-    wanted = {"of_execution": execution_id, "keys": list(keys), "deepest": deepest}
-    return tx.all(_AHEAD, wanted)
-
-
 _BY_IDS = Prepared(select(tasks).where(among(tasks.c.id, "ids")))
 
 
 def by_ids(tx: Transaction, ids: Iterable[str]) -> Sequence[Row[Any]]:
     return tx.all(_BY_IDS, {"ids": list(ids)})
-
-
-def needs_of(tx: Transaction, task_id: str) -> list[str]:
-    statement = select(task_needs.c.need_key).where(task_needs.c.task_id == task_id)
-    return [row.need_key for row in tx.all(statement.order_by(task_needs.c.need_key))]
-
-
-def needs_by_key(tx: Transaction, execution_id: str) -> dict[str, list[str]]:
-    """What each current task of an execution needs."""
-    needed: dict[str, list[str]] = {}
-    statement = (
-        select(tasks.c.key, task_needs.c.need_key)
-        .join(task_needs, task_needs.c.task_id == tasks.c.id)
-        .where(tasks.c.execution_id == execution_id, CURRENT_TASK)
-    )
-    for row in tx.all(statement):
-        needed.setdefault(row.key, []).append(row.need_key)
-    return needed
 
 
 def any_commit(tx: Transaction, execution_id: str, keys: Collection[str]) -> bool:
@@ -345,33 +222,3 @@ def count_open_in_milestone(tx: Transaction, execution_id: str, milestone: str, 
 def all_current_ids(tx: Transaction, execution_id: str) -> list[str]:
     statement = select(tasks.c.id).where(tasks.c.execution_id == execution_id, CURRENT_TASK)
     return [row.id for row in tx.all(statement.order_by(tasks.c.id))]
-
-
-def recount_needs(tx: Transaction, execution_id: str, task_ids: Sequence[str]) -> None:
-    """Count anew what these tasks still need."""
-    need = tasks.alias("need")
-    left = (
-        select(func.count())
-        .select_from(
-            task_needs.join(
-                need,
-                and_(
-                    need.c.execution_id == execution_id,
-                    need.c.key == task_needs.c.need_key,
-                    need.c.current,
-                ),
-            )
-        )
-        .where(
-            task_needs.c.task_id == tasks.c.id,
-            need.c.status.not_in(("completed", "skipped")),
-        )
-        .scalar_subquery()
-    )
-    asked = (
-        select(func.count())
-        .where(decisions.c.task_id == tasks.c.id, PENDING_DECISION)
-        .scalar_subquery()
-    )
-    statement = update(tasks).where(tasks.c.id.in_(list(task_ids)))
-    tx.run(statement.values(needs_left=left + asked))

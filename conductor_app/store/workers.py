@@ -28,6 +28,13 @@ def all_rows(tx: Transaction) -> Sequence[Row[Any]]:
     return tx.all(select(workers).order_by(workers.c.started_at))
 
 
+def fresh(tx: Transaction, within: int) -> Sequence[Row[Any]]:
+    """The workers heard of in the last so many milliseconds."""
+    return tx.all(
+        select(workers).where(workers.c.seen_at >= tx.now - within, workers.c.status == "up")
+    )
+
+
 def forget(tx: Transaction, before: int) -> None:
     """Drop the rows of workers that were last heard of before this time."""
     tx.run(delete(workers).where(workers.c.seen_at < before))

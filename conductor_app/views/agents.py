@@ -10,12 +10,13 @@ from conductor_app.domain.workflow import AgentSpec
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.queue import agent_queue
 from conductor_app.store import jobs, workflows
+from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Transaction
 
 
 def agents(tx: Transaction, known: Mapping[str, AgentSpec]) -> list[dict[str, Any]]:
     """Each agent with its capabilities by phase and its health."""
-    workers = jobs.fresh_workers(tx, SILENCE)
+    workers = worker_rows.fresh(tx, SILENCE)
     told = _told(workers)
     return [
         {**_item(spec, told.get(spec.function or "")), "health": _health(tx, spec.name, workers)}
@@ -32,7 +33,7 @@ def known(tx: Transaction) -> dict[str, AgentSpec]:
         assert newest is not None
         for agent, spec in workflows.agents_of(tx, newest.version).items():
             found.setdefault(agent, spec)
-    for entry, said in _told(jobs.fresh_workers(tx, SILENCE)).items():
+    for entry, said in _told(worker_rows.fresh(tx, SILENCE)).items():
         # A class (`module:Class`) is some workflow's, under the name that it has there.
         if ":" not in entry and all(spec.function != entry for spec in found.values()):
             # Its name is its package's to choose, so nothing is demanded of it here.
@@ -48,7 +49,7 @@ def _told(workers: Sequence[Row[Any]]) -> dict[str, dict[str, Any]]:
 
 def health(tx: Transaction, agent: str) -> dict[str, Any]:
     """Whether workers consume the agent's queue (`state` is up or down), and which."""
-    return _health(tx, agent, jobs.fresh_workers(tx, SILENCE))
+    return _health(tx, agent, worker_rows.fresh(tx, SILENCE))
 
 
 def _health(tx: Transaction, agent: str, workers: Sequence[Row[Any]]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from conductor_app.domain.states import MilestoneState, TaskState
 from conductor_app.engine.advancing import next_step
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
-from conductor_app.store import jobs, tables, workflows
+from conductor_app.store import tables, workflows
+from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Transaction
 from conductor_app.views import budgets, connectors, items
 from conductor_app.views.current import execution as find
@@ -77,7 +78,7 @@ def _health(tx: Transaction) -> Item:
 
     `status` is healthy, or idle without any worker: nothing can move then.
     """
-    workers = jobs.fresh_workers(tx, SILENCE)
+    workers = worker_rows.fresh(tx, SILENCE)
     memory = psutil.virtual_memory()
     oldest = min((row.started_at for row in workers), default=None)
     return {

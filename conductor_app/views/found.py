@@ -6,7 +6,7 @@ from sqlalchemy import Row, select
 
 from conductor_app.domain.workflow import Workflow
 from conductor_app.errors import NotFound
-from conductor_app.store import jobs, phases, tables, tasks, workflows
+from conductor_app.store import jobs, needs, phases, tables, tasks, workflows
 from conductor_app.store.database import Transaction
 from conductor_app.views import current, items
 from conductor_app.views.units import iso
@@ -25,7 +25,7 @@ def task(tx: Transaction, task_id: str) -> dict[str, Any]:
         "prompt": spec.prompt,
         "produces": list(spec.produces),
         "timeout": spec.timeout,
-        "needs": tasks.needs_of(tx, row.id),
+        "needs": needs.of(tx, row.id),
         "notes": row.notes,
     }
 
