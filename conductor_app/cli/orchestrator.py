@@ -1,5 +1,6 @@
 """Commands of the current execution: what it is doing, and what people ask of it."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -7,6 +8,7 @@ import click
 from conductor_app.cli.chosen import current_or_named, execution_option, to_be_shown
 from conductor_app.cli.invocation import Invocation, command
 from conductor_app.cli.left_alone import left_alone
+from conductor_app.cli.project import directory_around
 from conductor_app.cli.reading import reading
 from conductor_app.cli.status_words import status_lines
 
@@ -127,10 +129,15 @@ def _ask(
 
     api = running_api(invocation.settings)
     with reading(invocation.settings) as tx:
-        id_ = current_or_named(tx, invocation, execution).id
-    answer = api.post(path.format(id=id_), body)
+        meant = current_or_named(tx, invocation, execution)
+    answer = api.post(path.format(id=meant.id), body)
     if not quiet:
-        invocation.output.say(f"{answer.message.rstrip('.')}.")
+        invocation.output.say(f"{answer.message.rstrip('.')}.{_elsewhere(meant.location)}")
         invocation.output.result(answer.data, answer.message)
     told: dict[str, Any] = answer.data or {}
     return told
+
+
+def _elsewhere(location: str) -> str:
+    """Said where the working directory does not show whose execution was meant."""
+    return "" if location == str(directory_around(Path.cwd())) else f" It is that on {location}."

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from conductor_app.cli.client import Api
+from conductor_app.cli.project import project_of
 from conductor_app.cli.run_watch import last_event
 from conductor_app.domain.states import ExecutionState
 from conductor_app.errors import NotFound, Refused
@@ -19,6 +20,9 @@ from conductor_app.places import Places
 from conductor_app.store import projects
 from conductor_app.store.database import Transaction
 from conductor_app.views import current, lists
+
+# How to say which execution is to go on.
+BY_PROJECT = "Name one with --project."
 
 
 class RunUnderWay(Refused):
@@ -49,13 +53,21 @@ def begin(api: Api, location: str, order: Order) -> Begun:
     return Begun(told["id"], note=told["note"])
 
 
-def unfinished(tx: Transaction, location: str | None) -> Begun:
-    """The newest unfinished execution, as far as it is now. Raises NotFound."""
-    found = unfinished_of(tx, location)
+def unfinished(tx: Transaction, location: str | None, start: Path) -> Begun:
+    """The newest unfinished execution of the repository (None: of the project around `start`).
+
+    Where `start` lies in no project there must be only one that has any. Raises NotFound,
+    Ambiguous.
+    """
+    project = projects.at(tx, location) if location else project_of(tx, None, start)
+    place = project.location if project else location
+    unknown = location is not None and project is None
+    found = [] if unknown else current.unfinished(tx, project.id if project else None)
     if not found:
-        where = f" on {location}" if location else ""
+        where = f" on {place}" if place else ""
         raise NotFound(f"There is no unfinished execution{where}. Start one with `conductor run`.")
-    return Begun(found[0].id, last_event(tx, found[0].id))
+    id_ = current.only(found, BY_PROJECT).id
+    return Begun(id_, last_event(tx, id_))
 
 
 def resume(api: Api, tx: Transaction, left: Begun) -> Begun:
@@ -86,13 +98,11 @@ def require_free(tx: Transaction, location: str, *, stack_goes_on: bool) -> None
         )
 
 
-def unfinished_of(tx: Transaction, location: str | None) -> Sequence[Row[Any]]:
-    """The unfinished executions of a repository (None: of all), the newest first."""
-    project = projects.at(tx, location) if location else None
-    if location is not None and project is None:
+def unfinished_of(tx: Transaction, location: str) -> Sequence[Row[Any]]:
+    """The unfinished executions of a repository, the newest first."""
+    project = projects.at(tx, location)
+    if project is None:
         return []
     open_states = [ExecutionState.PENDING, ExecutionState.RUNNING, ExecutionState.PAUSED]
-    page = lists.executions(
-        tx, project_id=project.id if project else None, status=[str(each) for each in open_states]
-    )
+    page = lists.executions(tx, project_id=project.id, status=[str(each) for each in open_states])
     return [current.execution(tx, item["id"]) for item in page.items]

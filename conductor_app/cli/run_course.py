@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -87,7 +88,7 @@ def _left(settings: Settings, location: str | None) -> Begun | None:
     """
     try:
         with reading(settings) as tx:
-            return run_begin.unfinished(tx, location)
+            return run_begin.unfinished(tx, location, Path.cwd())
     except (NothingHere, SchemaProblem):
         return None
 
@@ -104,7 +105,7 @@ class _Course:
     def begin(self, order: Order | None, location: str | None, left: Begun | None) -> Begun:
         if order is None:
             with self.database.read() as tx:
-                left = left or run_begin.unfinished(tx, location)
+                left = left or run_begin.unfinished(tx, location, Path.cwd())
                 return run_begin.resume(self.api, tx, left)
         location = location or str(fresh_directory(self.settings.home))
         with run_begin.one_at_a_time(self.settings.home):

@@ -34,15 +34,20 @@ def current_execution(
     Without a project there must be only one that has any: raises Ambiguous with the list
     (details `executions`) and how to name one, or NotFound.
     """
-    return _only(newest_of_each(tx, project_id, UNFINISHED), "nothing is running", way_out)
+    return only(_some(unfinished(tx, project_id), "nothing is running"), way_out)
+
+
+def unfinished(tx: Transaction, project_id: str | None = None) -> Sequence[Row[Any]]:
+    """The newest unfinished execution of each project, or of the one that is named."""
+    return newest_of_each(tx, project_id, UNFINISHED)
 
 
 def last_execution(
     tx: Transaction, project_id: str | None = None, way_out: str = BY_OPTION
 ) -> Row[Any]:
     """The current execution; when there is none, the one that ended last. Raises as that does."""
-    found = newest_of_each(tx, project_id, UNFINISHED)
-    return _only(found or newest_of_each(tx, project_id), "nothing was started yet", way_out)
+    found = unfinished(tx, project_id) or newest_of_each(tx, project_id)
+    return only(_some(found, "nothing was started yet"), way_out)
 
 
 def _selected() -> Select[Any]:
@@ -61,11 +66,16 @@ def newest_of_each(
     return tx.all(_selected().where(executions.c.id.in_(newest)).order_by(executions.c.id.desc()))
 
 
-def _only(found: Sequence[Row[Any]], nothing: str, way_out: str) -> Row[Any]:
+def _some(found: Sequence[Row[Any]], nothing: str) -> Sequence[Row[Any]]:
     if not found:
         raise NotFound(f"There is no such execution: {nothing}. Start one with `conductor run`.")
+    return found
+
+
+def only(found: Sequence[Row[Any]], way_out: str) -> Row[Any]:
+    """The one of these that is meant; raises Ambiguous where there are several."""
     if len(found) > 1:
-        names = "; ".join(f"{row.id} of {row.project} ({row.status})" for row in found)
+        names = "; ".join(f"{row.id} on {row.location} ({row.status})" for row in found)
         raise Ambiguous(
             f"Several projects have an execution: {names}. {way_out}",
             executions=[

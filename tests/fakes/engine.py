@@ -46,11 +46,13 @@ class Engine:
     queue: MemoryQueue
     timing: Timing = field(default_factory=Timing)
 
-    def start(self, workflow: Workflow, project: str = "demo", **wanted: Any) -> str:
+    def start(
+        self, workflow: Workflow, project: str = "demo", folder: str = "/nowhere", **wanted: Any
+    ) -> str:
         """Start the workflow in a project of that name (its repository is never looked at)."""
         version = f"version-of-{workflow.model_dump_json()}"
         with self.database.transaction() as tx:
-            place = projects.add(tx, project, f"/nowhere/{project}")
+            place = projects.add(tx, project, f"{folder}/{project}")
             return start(tx, place.id, Wanted(workflow, version, "test", "", **wanted))
 
     def worker(self, **given: Any) -> FakeWorker:
