@@ -399,6 +399,7 @@ def test_an_answer_without_its_figures_counts_in_full(
     assert program.send(path, {**body, "stream": streamed}).status_code == 200
     wait_until(lambda: program.meter.ends)
     assert program.meter.ends == ["worst"]
+    assert program.account.failure is None
 
 
 def test_an_answer_that_never_says_its_output_counts_in_full(program: Program) -> None:
@@ -484,6 +485,16 @@ def test_an_answer_without_its_end_counts_in_full(program: Program, fault: str, 
     assert program.account.failure.kind == kind
     program.ask()
     wait_until(lambda: program.account.failure is None)
+
+
+@pytest.mark.parametrize("fault", ["truncated", "empty-stream"])
+def test_what_ends_as_if_it_were_whole_is_cut_for_the_program_too(
+    program: Program, fault: str
+) -> None:
+    """Some take the half of an answer that they get for the whole."""
+    program.server.fail("echo", fault, 1)
+    with pytest.raises(httpx2.RemoteProtocolError):
+        program.send("/v1/messages", {**ASKED, "stream": True})
 
 
 def test_what_failed_while_a_call_went_well_is_not_forgotten(program: Program) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -272,6 +273,23 @@ def test_an_answer_that_is_cut_counts_as_the_worst_case(
     assert [row[5] for row in shop.booked()] == ["reported", "assumed"]
     assert sum(row[4] or 0 for row in shop.booked()) >= shop.server.ledger.cost_nano_usd
     assert shop.nothing_is_held()
+
+
+ASKS_ONCE = (
+    f"{sys.executable} {programs.CODER} hello >/dev/null 2>&1 || true; echo {{0}}; echo All done."
+)
+
+
+def test_a_program_that_takes_half_an_answer_for_the_whole(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE_BASE_URL", shop.server.url("echo", "cut"))
+    behind = {"protocol": "messages", "env": programs.GATEWAY_ENV}
+    programs.shell(shop.home, ASKS_ONCE.format("nothing"), **behind)
+    assert shop.waits().kind == "TEMPORARY_FAILURE"
+    # What it changed all the same is for the checks to judge.
+    programs.shell(shop.home, ASKS_ONCE.format("changed > new.txt"), **behind)
+    assert shop.run().summary == "All done."
 
 
 def test_a_program_is_held_to_a_cap_that_it_knows_nothing_of(shop: Shop) -> None:

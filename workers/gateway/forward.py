@@ -147,7 +147,7 @@ class Forwarder:
                 return None
             try:
                 _pass_on(response, answerer, reader)
-            except httpx2.HTTPError as error:
+            except (httpx2.HTTPError, Truncated) as error:
                 self._account.failed(failure_of(fault_of(error), self._upstream))
                 raise
             finally:
@@ -162,9 +162,6 @@ class Forwarder:
             if reader.error:
                 return priced
             self._account.went_well(before)
-            if priced is None:
-                # It ended as if it were whole, and was not.
-                self._account.failed(failure_of(fault_of(Truncated()), self._upstream))
             return priced
 
     @contextmanager
@@ -227,7 +224,10 @@ class Forwarder:
 
 
 def _pass_on(response: httpx2.Response, answerer: Answerer, reader: UsageReader | None) -> None:
-    """Every piece as it comes; what is cut short there is cut short here."""
+    """Every piece as it comes; what is cut short there is cut short here.
+
+    Raises Truncated for what ends as if it were whole, and is not.
+    """
     headers = {n: response.headers[n] for n in _RESPONSE_HEADERS if n in response.headers}
     length = response.headers.get("content-length", "")
     pieces: Iterable[bytes] = response.iter_raw()
@@ -243,6 +243,8 @@ def _pass_on(response: httpx2.Response, answerer: Answerer, reader: UsageReader 
         answerer.piece(piece)
     if reader is not None:
         reader.end()
+        if not reader.ended and not reader.error:
+            raise Truncated
     answerer.finish()
 
 

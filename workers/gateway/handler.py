@@ -10,6 +10,7 @@ import httpx2
 
 from conductor_app import logs
 from workers import strict_json
+from workers.connectors.faults import Truncated
 from workers.failures import AttemptFailed
 from workers.gateway.account import GatewayAccount
 from workers.gateway.forward import Forwarder
@@ -64,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         except UnicodeEncodeError:
             self._refuse(400, "The body has half a character, which is no text.")
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, Truncated):
             # Cut short at the provider: what is missing here tells the program so.
             self.close_connection = True
         except Exception as problem:

@@ -45,11 +45,12 @@ def _told(of: dict[str, Any]) -> bool:
 class UsageReader(ABC):
     """Given an answer piece by piece; extend it with what a protocol's events mean.
 
-    `usage` is None until the answer has come to its end and said what it took; `error` is what
-    the provider said in its middle of why it failed, else empty.
+    `ended` is whether the provider has said that it is whole, `usage` what it took, as far as it
+    said that too; `error` is what it said in the answer's middle of why it failed, else empty.
     """
 
     def __init__(self, *, streamed: bool) -> None:
+        self.ended = False
         self.usage: Usage | None = None
         self.error: dict[str, Any] = {}
         self._streamed = streamed
@@ -68,7 +69,9 @@ class UsageReader(ABC):
 
     def end(self) -> None:
         if not self._streamed:
-            self.whole(_object(self._body.decode("utf-8", "replace")))
+            answer = _object(self._body.decode("utf-8", "replace"))
+            self.ended = bool(answer)
+            self.whole(answer)
 
     @abstractmethod
     def event(self, event: dict[str, Any]) -> None:
@@ -96,6 +99,7 @@ class MessagesReader(UsageReader):
                 told = entry(event, "usage")
                 self._figures |= {name: each for name, each in told.items() if each is not None}
             case "message_stop":
+                self.ended = True
                 self.usage = messages_usage(self._figures)
 
     def whole(self, answer: dict[str, Any]) -> None:
@@ -107,6 +111,7 @@ class ResponsesReader(UsageReader):
 
     def event(self, event: dict[str, Any]) -> None:
         if event.get("type") in ("response.completed", "response.incomplete", "response.failed"):
+            self.ended = True
             self.whole(entry(event, "response"))
 
     def whole(self, answer: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ def failure(
         _ended_by_force(program, result, gateway_failure)
         or _complained(program, result, report, gateway_failure)
         or _ended_badly(program, result, report)
-        or _useless(program, result, report, changed)
+        or _useless(program, result, report, gateway_failure, changed)
     )
 
 
@@ -152,13 +152,21 @@ def _unheard(program: Program, result: CommandResult, report: Report) -> Attempt
 
 
 def _useless(
-    program: Program, result: CommandResult, report: Report, changed: Callable[[], bool]
+    program: Program,
+    result: CommandResult,
+    report: Report,
+    gateway_failure: AttemptFailed | None,
+    changed: Callable[[], bool],
 ) -> AttemptFailed | None:
     """Ended well, but with nothing to show for it."""
-    if not report.denied and report.summary.strip():
+    # Some take the half of an answer that they got for the whole.
+    cut_short = gateway_failure is not None and gateway_failure.retryable
+    if report.summary.strip() and not report.denied and not cut_short:
         return None
     if changed():
         return None
+    if cut_short:
+        return gateway_failure
     if report.denied:
         names = ", ".join(sorted(set(report.denied)))
         return AttemptFailed(
