@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from conductor_app import logs
+from conductor_app import logs, masking
 from conductor_app.domain import budget_words
 from conductor_app.domain.budget import Amount, Basis, Left, Refused
 from conductor_app.domain.budget_names import IN_WORDS, names
@@ -28,6 +28,8 @@ from workers.wanted import WantedCall
 
 # How long to wait for what others have reserved, in seconds: about a call's length.
 WAIT = 2.0
+# No model has a longer name.
+LONGEST_MODEL = 200
 
 T = TypeVar("T")
 
@@ -251,7 +253,8 @@ class Meter:
             claim.agent.name if claim.agent else "",
             connector,
             provider,
-            model,
+            # A program's word as a rule.
+            masking.words(model)[:LONGEST_MODEL],
         )
 
 

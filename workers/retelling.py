@@ -20,8 +20,8 @@ from workers.turns import Usage
 
 # More than that no recording should hold, in bytes.
 MOST = 5_000_000
-# As many names as one command takes.
-BATCH = 100
+# As many names as one command takes, however long they are.
+BATCH = 20
 EXECUTABLE, PLAIN = "100755", "100644"
 KINDS = {"120000": "a link", "160000": "another repository"}
 Line = dict[str, Any]

@@ -1,9 +1,10 @@
 """What every connector of a live model must do, shown with the providers' own SDKs."""
 
 import json
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -261,6 +262,57 @@ def test_nobody_at_the_address(bench: Bench) -> None:
     wait = bench.waits(connector)
     assert (wait.kind, wait.seconds) == ("TEMPORARY_FAILURE", None)
     assert "BASE_URL" in wait.reason
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets the proxy by which this machine reaches others, and itself."""
+
+    def by(address: str) -> None:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("all_proxy", address)
+        clients.close_all()
+
+    return by
+
+
+@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "503 Unavailable"])
+def test_what_a_proxy_refuses_costs_nothing(
+    bench: Bench, proxied: Callable[[str], None], status: str
+) -> None:
+    def refuse(server: socket.socket) -> None:
+        with server.accept()[0] as one:
+            assert one.recv(65536).startswith(b"CONNECT ")
+            one.sendall(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxied(f"http://127.0.0.1:{server.getsockname()[1]}")
+        refusing = threading.Thread(target=refuse, args=(server,))
+        refusing.start()
+        with pytest.raises(AttemptFailed, match="proxy") as failure:
+            bench.connect("https://127.0.0.1:9").turn(OPENING, [])
+        refusing.join()
+    assert (failure.value.kind, failure.value.unspent) == ("TEMPORARY_FAILURE", True)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("127.0.0.1:9", "TEMPORARY_FAILURE"),
+        ("proxy.invalid:9", "TEMPORARY_FAILURE"),
+        ("socks5://127.0.0.1:9", "BAD_REQUEST"),
+        ("http://127.0.0.1:99999", "BAD_REQUEST"),
+        ("http://", "BAD_REQUEST"),
+    ],
+)
+def test_a_proxy_that_can_not_be_used_costs_nothing(
+    bench: Bench, proxied: Callable[[str], None], address: str, kind: str
+) -> None:
+    proxied(address)
+    with pytest.raises(AttemptFailed) as failure:
+        bench.connect("https://127.0.0.1:9").turn(OPENING, [])
+    assert (failure.value.kind, failure.value.unspent) == (kind, True), failure.value.message
 
 
 def test_no_other_machine_is_called_in_tests(bench: Bench) -> None:

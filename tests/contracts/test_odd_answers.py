@@ -119,6 +119,30 @@ def test_claude_gets_no_thoughts_back_that_it_would_not_take(
     assert (turn.raw is not None) == goes_back
 
 
+LATER = {"stop_reason": None, "stop_sequence": None}
+
+
+@pytest.mark.parametrize("bench", ["claude"], indirect=True)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "newer", "x": 1}},
+        {"type": "message_delta", "delta": LATER, "usage": {"output_tokens": 3}},
+        {"type": "message_delta", "delta": LATER, "usage": None},
+        {"type": "newer", "x": 1},
+    ],
+)
+def test_what_claude_says_besides_costs_no_turn(bench: Bench, more: dict[str, Any]) -> None:
+    reply = says("Good.", ("list_dir", {"path": "."}))
+    good = events_of(bench, bench.server.add("odd", reply))
+    events = [*good[:-1], (str(more["type"]), more), good[-1]]
+    headers = {"content-type": "text/event-stream"}
+    bench.server.fail("odd", Fault("odd", 200, headers=headers, body=sent(events)))
+    turn = turn_of(bench.connect(bench.server.url("odd")))
+    assert turn is not None
+    assert [call.name for call in turn.tool_calls] == ["list_dir"]
+
+
 def turn_of(connector: LiveConnector) -> Turn | None:
     """A turn that can be kept and told to the provider again; None when it is said to be none."""
     try:

@@ -1,5 +1,6 @@
 """The model gateway between a program and its provider: who is admitted, what goes through."""
 
+import http.client
 import json
 import socket
 import subprocess
@@ -108,7 +109,8 @@ class Program:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers: Any = {"x-api-key": self.account.token if key is None else key}
         headers |= {"user-agent": agent, "anthropic-version": "2023-06-01"}
-        return httpx2.post(f"{self.entrance.url}{path}", content=content, headers=headers)
+        url = f"{self.entrance.url}{path}"
+        return httpx2.post(url, content=content, headers=headers, trust_env=False)
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -259,6 +261,10 @@ def test_a_token_is_good_for_one_attempt(
         ("/v1/messages", {}, 400),
         ("/v1/messages", {"model": 7}, 400),
         ("/v1/responses", {"input": "x"}, 400),
+        ("/v1/messages", {**ASKED, "max_tokens": -5}, 400),
+        ("/v1/messages", {**ASKED, "max_tokens": True}, 400),
+        ("/v1/responses", {"model": SOL, "input": "x", "max_output_tokens": 10**15}, 400),
+        ("/v1/messages", b'{"model": "m", "messages": [' + b"{}," * 300_000 + b"{}]}", 413),
         ("/v1/messages", {"model": CLAUDE, "messages": HELLO, "thread": {"type": "continue"}}, 400),
         ("/v1/messages/count_tokens", {"model": CLAUDE, "messages": HELLO, "thread": {}}, 400),
         ("/v1/responses", {"model": SOL, "input": "x", "previous_response_id": "resp_1"}, 400),
@@ -298,6 +304,43 @@ def test_a_request_without_end_is_not_read(program: Program) -> None:
     with socket.create_connection(("127.0.0.1", program.entrance.port), timeout=10) as raw:
         raw.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
         assert b" 411 " in raw.recv(100)
+
+
+def test_one_connection_has_an_answer_for_each_request(program: Program) -> None:
+    door = http.client.HTTPConnection("127.0.0.1", program.entrance.port, timeout=10)
+    headers = {"x-api-key": program.account.token, "anthropic-version": "2023-06-01"}
+    statuses = []
+    for method, path, body in (
+        ("POST", "/v1/messages", json.dumps(ASKED)),
+        ("GET", "/v1/models", None),
+        ("HEAD", "/", None),
+        ("GET", "/v1/models", None),
+    ):
+        door.request(method, path, body, headers)
+        with door.getresponse() as answer:
+            answer.read()
+            statuses.append(answer.status)
+    assert statuses == [200, 404, 200, 404]
+
+
+def test_an_answer_has_room_for_the_thoughts_that_it_is_to_have(program: Program) -> None:
+    think = {"type": "enabled", "budget_tokens": 4000}
+    program.send("/v1/messages", {**ASKED, "max_tokens": 8000, "thinking": think})
+    least = program.meter.calls[0].least_output_tokens
+    assert least is not None and least > 4000
+
+
+def test_the_proxy_of_the_machine_is_the_gateways_too(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that can't be used is told, and nothing is paid."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
+    answer = program.send("/v1/messages", ASKED)
+    assert answer.status_code == 400
+    assert "http://HOST:PORT" in answer.json()["error"]["message"]
+    assert program.meter.ends == ["nothing"]
 
 
 def test_what_a_provider_runs_itself_is_not_asked_of_it(program: Program) -> None:

@@ -50,6 +50,15 @@ def metered(engine: Engine, home: Path, link: Unanswered | None = None, **settin
     return Meter(Patience(through), PRICES, taken[0])
 
 
+@pytest.mark.parametrize("model", ["m\0x", "m\ud800", "m" * 3_000_000])
+def test_an_odd_name_of_a_programs_model_loses_no_bill(
+    engine: Engine, home: Path, model: str
+) -> None:
+    metered(engine, home).record("command", "p", model, Usage(5, 5, cost_nano_usd=70))
+    (row,) = engine.rows(select(usage))
+    assert (row.nano_usd, len(row.model) <= 200) == (70, True)
+
+
 def wanted(input_tokens: int, output_tokens: int, least: int | None = None) -> WantedCall:
     return WantedCall(*CALL, input_tokens, output_tokens, least)
 

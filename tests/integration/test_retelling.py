@@ -19,6 +19,7 @@ from workers.retelling import MOST, Work, retell
 from workers.turns import Usage
 from workers.workspace import Repository, Worktree
 
+LONG = "/".join("d" * 200 for _ in range(6))
 USED = Usage(input_tokens=700, output_tokens=70, cache_read_tokens=7)
 
 
@@ -92,8 +93,19 @@ def everything(place: Path) -> None:
     (place / "link").write_text("stays.txt")
 
 
-def test_a_replay_comes_to_the_same_tree(repository: Repository, tmp_path: Path) -> None:
-    tree, lines = retold(repository, tmp_path / "artifacts", everything)
+def many_with_long_names(place: Path) -> None:
+    """More than a command of the tools can hold."""
+    (place / LONG).mkdir(parents=True)
+    for number in range(100):
+        (place / LONG / f"{number}.sh").write_text("exit 0\n")
+        (place / LONG / f"{number}.sh").chmod(0o755)
+
+
+@pytest.mark.parametrize("change", [everything, many_with_long_names])
+def test_a_replay_comes_to_the_same_tree(
+    repository: Repository, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    tree, lines = retold(repository, tmp_path / "artifacts", change)
     again, result = replayed(repository, tmp_path / "recordings", lines)
     assert again == tree
     assert (result.summary, result.usage.input_tokens) == ("I did it.", 700)

@@ -195,3 +195,35 @@ class TestInAWorker:
         at = stage()
         at.run(TEMPLATE)
         assert only(at, tables.executions).status == "completed"
+
+
+REVIEW_LAST = """
+  worker: {title: Works, connector: claude}
+  judge: {title: Judge, connector: claude2}
+phases:
+  - number: 0
+    name: Work
+    tasks: [{key: work, title: Work, agent: worker, needs: []}]
+  - number: 1
+    name: Review
+    exit_criteria: [{name: It is right, kind: rubric, agent: judge, criteria: [Right.]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "reason"),
+    [("verdict-pass", "completed", None), ("verdict-fail", "paused", "blocked")],
+)
+def test_a_phase_without_tasks_reviews_what_those_before_it_did(
+    stage: Callable[[], Stage],
+    model_server: Space,
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: str,
+    status: str,
+    reason: str | None,
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CLAUDE2_BASE_URL", model_server.url(verdict))
+    at = stage()
+    at.run(REVIEW_LAST)
+    row = only(at, tables.executions)
+    assert (row.status, row.reason) == (status, reason), row.reason_detail

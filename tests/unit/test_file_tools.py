@@ -8,6 +8,7 @@ import pytest
 
 from workers.sandbox import Level, Sandbox
 from workers.tools.files import edit_file, list_dir, read_file, write_file
+from workers.tools.search import search
 from workers.tools.workplace import ToolFault, Workplace
 
 
@@ -52,6 +53,15 @@ def test_read_file_gives_the_lines_asked_for(
 ) -> None:
     put(place, "f", "1\n2\n3\n")
     assert read_file({"path": "f", **lines}, place).output == shown
+
+
+def test_lines_end_where_compilers_and_grep_end_them(place: Workplace) -> None:
+    """For Python alone a line ends at a form feed as well."""
+    put(place, "f", "one\n\x0c\ntwo = '\u2028'\r\nboom()\n")
+    assert read_file({"path": "f", "start": 4}, place).output == "boom()\n"
+    assert search({"pattern": "boom|two"}, place).output == "f:3: two = '\u2028'\nf:4: boom()"
+    assert "at line 4" in edit_file({"path": "f", "old": "boom", "new": "calm"}, place).output
+    assert "4 lines" in write_file({"path": "f", "content": "1\n\x0c2\n3\n4"}, place).output
 
 
 @pytest.mark.parametrize("lines", [{"start": 4}, {"start": 3, "end": 2}])

@@ -92,6 +92,18 @@ def test_nor_where_an_acp_agent_writes(place: Workplace) -> None:
     assert file.read_text() == "A=1\n"
 
 
+@pytest.mark.parametrize("content", [{}, {"content": None}, {"content": [{"text": "x"}]}])
+def test_an_acp_agent_that_writes_no_text_empties_no_file(
+    place: Workplace, content: dict[str, object]
+) -> None:
+    file = place.root / "kept.txt"
+    file.write_text("kept")
+    client = AcpClient(place.root, Report(), allows=True, log=lambda line: None)
+    with pytest.raises(Refused, match="has to be a text"):
+        client.asked("fs/write_text_file", {"path": str(file), **content})
+    assert file.read_text() == "kept"
+
+
 def test_where_no_secret_is_the_mask_is_but_a_word(place: Workplace) -> None:
     assert perform(place, "write_file", path="new.md", content=f"We write {MASK}.").ok
     assert perform(place, "write_file", path="new.md", content=f"They write {MASK}.").ok

@@ -123,11 +123,10 @@ class _Reading:
             case "content_block_stop":
                 self._lines.end()
             case "message_delta":
-                self._stop = event.delta.stop_reason
+                self._stop = event.delta.stop_reason or self._stop
                 self._category = getattr(event.delta.stop_details, "category", None)
-                self._usage |= {
-                    k: v for k, v in event.usage.to_dict(warnings=False).items() if v is not None
-                }
+                told = event.usage.to_dict(warnings=False) if event.usage else {}
+                self._usage |= {name: each for name, each in told.items() if each is not None}
             case "message_stop":
                 self._complete = True
 
@@ -154,6 +153,9 @@ class _Reading:
             self._blocks[index].setdefault("citations", []).append(
                 delta.citation.to_dict(warnings=False)
             )
+            return
+        if delta.type not in _GROWING:
+            # Newer than this: what it adds to is no less for that.
             return
         source, field = _GROWING[delta.type]
         piece = getattr(delta, source)

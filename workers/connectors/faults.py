@@ -18,7 +18,7 @@ from workers.failures import AttemptFailed, FailureKind
 _LONGEST_QUOTE = 300
 _LONGEST_ID = 100
 _TAGS = re.compile(r"<[^<>]*>")
-_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
+_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.PoolTimeout)
 PROVIDERS = {"anthropic": "Anthropic", "openai": "OpenAI", "deepseek": "DeepSeek"}
 
 # By a provider's own words, which say more than the status: a 429 may be a spend limit, which no
@@ -154,6 +154,10 @@ def _of_the_connection(error: BaseException) -> str | None:
     match error:
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return f"it could not be reached ({str(error) or type(error).__name__})"
+        case httpx2.ProxyError():
+            return f"the proxy did not let it through ({str(error) or type(error).__name__})"
+        case httpx2.PoolTimeout():
+            return "too many calls were under way here"
         case httpx2.TimeoutException():
             return "it was silent for too long"
         case httpx2.HTTPError() | httpx2.StreamError():

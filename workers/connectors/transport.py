@@ -10,6 +10,7 @@ import httpcore2
 import httpx2
 
 from workers.connectors.patience import PatientNetwork
+from workers.failures import AttemptFailed, FailureKind
 
 # Connections that are idle are kept open for the next turn; how many may work is the slots' affair.
 _IDLE_CONNECTIONS = 100
@@ -97,6 +98,22 @@ def _proxy(url: httpx2.URL) -> httpcore2.Proxy | None:
     address = proxies.get(url.scheme) or proxies.get("all")
     if address is None or urllib.request.proxy_bypass(url.host):
         return None
-    proxy = httpx2.URL(address)
+    # As other programs have it, whose proxies need not be called `http://` either.
+    try:
+        proxy = httpx2.URL(address if "://" in address else f"http://{address}")
+        usable = proxy.scheme in ("http", "https") and bool(
+            proxy.host and (proxy.port or 1) < 1 << 16
+        )
+    except (httpx2.InvalidURL, ValueError):
+        usable = False
+    if not usable:
+        raise AttemptFailed(
+            FailureKind.BAD_REQUEST,
+            f"The proxy of this machine's environment can't be used for {url.scheme}: it has to be "
+            f"http://HOST:PORT. Correct {url.scheme}_proxy or all_proxy where the workers run, or "
+            "name the address in no_proxy.",
+            retryable=False,
+            unspent=True,
+        )
     auth = (proxy.username, proxy.password) if proxy.username else None
     return httpcore2.Proxy(str(proxy.copy_with(username=None, password=None)), auth)

@@ -16,6 +16,7 @@ import httpx2
 from conductor_app import masking
 from conductor_app.connector_settings import ModelSettings
 from workers import artifacts
+from workers.connectors.transport import http_client
 from workers.failures import AttemptFailed
 from workers.gateway.meter import CallMeter
 from workers.turns import Usage
@@ -25,6 +26,7 @@ CALLS_FILE = "calls.jsonl"
 # Seconds: a provider may think for long before it says its first word.
 SILENCE = httpx2.Timeout(connect=10, read=300, write=60, pool=10)
 SETTLE_SECONDS = 5.0
+MOST_AT_ONCE = 16
 
 
 class GatewayAccount:
@@ -45,7 +47,8 @@ class GatewayAccount:
         self.token = token_urlsafe(32)
         masking.know(self.token)
         self.meter = meter
-        self.client = httpx2.Client(timeout=SILENCE, follow_redirects=False)
+        # So many of its requests are held at once; others wait for their turn.
+        self.room = threading.BoundedSemaphore(MOST_AT_ONCE)
         self.failure: AttemptFailed | None = None
         self._upstreams = upstreams
         self._file = folder / CALLS_FILE
@@ -54,10 +57,18 @@ class GatewayAccount:
         self._calls = 0
         self._closed = False
         self._sockets: set[socket] = set()
+        self._clients: dict[str, httpx2.Client] = {}
         self._context = copy_context()
 
     def upstream(self, protocol: str) -> ModelSettings | None:
         return self._upstreams.get(protocol)
+
+    def client(self, upstream: ModelSettings) -> httpx2.Client:
+        """The connections to this provider; raises AttemptFailed where there can be none."""
+        with self._state:
+            if upstream.base_url not in self._clients:
+                self._clients[upstream.base_url] = http_client(upstream.base_url)
+            return self._clients[upstream.base_url]
 
     def failed(self, failure: AttemptFailed) -> None:
         """A call came to nothing; when the attempt itself had it cut, that is no reason."""
@@ -117,7 +128,8 @@ class GatewayAccount:
             deadline = time.monotonic() + SETTLE_SECONDS
             while self._calls and (left := deadline - time.monotonic()) > 0:
                 self._state.wait(left)
-        self.client.close()
+        for client in self._clients.values():
+            client.close()
         masking.forget(self.token)
 
 

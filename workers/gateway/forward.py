@@ -15,7 +15,7 @@ from workers import telemetry
 from workers.connectors import clients
 from workers.connectors.faults import Fault, Truncated, failure_of, fault_of, retry_after
 from workers.failures import AttemptFailed
-from workers.gateway.account import GatewayAccount
+from workers.gateway.account import SILENCE, GatewayAccount
 from workers.gateway.meter import MeteredCall
 from workers.gateway.protocols import Json
 from workers.gateway.protocols import Protocol as Spoken
@@ -100,7 +100,12 @@ class Forwarder:
         unseen = self._protocol.unseen_tokens(body) + UNSEEN_TOKENS
         bound = len(json.dumps(body, ensure_ascii=False).encode()) + unseen
         return WantedCall(
-            to.connector, to.provider, body["model"], bound, most, LEAST_OUTPUT_TOKENS
+            to.connector,
+            to.provider,
+            body["model"],
+            bound,
+            most,
+            LEAST_OUTPUT_TOKENS + self._protocol.thought_tokens(body),
         )
 
     def _reserved(self, stack: ExitStack, wanted: WantedCall) -> MeteredCall:
@@ -174,7 +179,7 @@ class Forwarder:
                 metered.nothing_spent()
             raise
         try:
-            response = self._account.client.send(request, stream=True)
+            response = self._account.client(self._upstream).send(request, stream=True)
         except httpx2.HTTPError as error:
             failure = failure_of(fault_of(error), self._upstream)
             if failure.unspent and metered is not None:
@@ -187,11 +192,12 @@ class Forwarder:
 
     def _request(self, body: Json) -> httpx2.Request:
         """Raises AttemptFailed without a key."""
-        return self._account.client.build_request(
+        return self._account.client(self._upstream).build_request(
             "POST",
             self._protocol.url(self._upstream.base_url, self._path),
             json=body,
             headers=self._onward(),
+            timeout=SILENCE,
             extensions={"trace": self._account.watch},
         )
 

@@ -16,7 +16,10 @@ from workers.gateway.account import GatewayAccount
 from workers.gateway.forward import Forwarder
 from workers.gateway.protocols import CALLS, FREE, Json, spoken_at
 
-LARGEST_BODY = 64 << 20
+# The Messages API itself takes no more.
+LARGEST_BODY = 32 << 20
+# No honest request has so many objects and lists; each takes far more memory than bytes.
+MOST_PARTS = 300_000
 PIECE = 64 << 10
 
 
@@ -44,6 +47,11 @@ class Handler(BaseHTTPRequestHandler):
             # Pieces go on as they come.
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
 
+    def handle_one_request(self) -> None:
+        # Nothing is known yet of the connection's next answer.
+        self._begun = self._chunked = False
+        super().handle_one_request()
+
     def do_HEAD(self) -> None:
         """Claude Code asks this way whether anybody is there."""
         self.begin(200, {}, 0)
@@ -52,8 +60,6 @@ class Handler(BaseHTTPRequestHandler):
         self._refuse(404, "The gateway forwards calls of models only.")
 
     def do_POST(self) -> None:
-        self._begun = False
-        self._chunked = False
         try:
             self._forward()
         except _Refused as refused:
@@ -101,7 +107,10 @@ class Handler(BaseHTTPRequestHandler):
         if account is None:
             self._pass_over(length)
             raise _Refused(401, "This is no token of a running attempt.")
-        body = self._body(length)
+        with account.room:
+            self._carry(account, path, self._body(length))
+
+    def _carry(self, account: GatewayAccount, path: str, body: Json) -> None:
         protocol = CALLS.get(path) or FREE.get(path)
         if protocol is None:
             raise _Refused(404, f"The gateway has nothing at {path}.")
@@ -142,8 +151,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self, length: int) -> Json:
         """Read whatever comes of it, so that the connection can be used again."""
+        data = self.rfile.read(length)
+        if data.count(b"{") + data.count(b"[") > MOST_PARTS:
+            raise _Refused(413, f"More than {MOST_PARTS:,} objects and lists.")
         try:
-            found: Any = strict_json.loads(self.rfile.read(length))
+            found: Any = strict_json.loads(data)
         except (ValueError, RecursionError):
             raise _Refused(400, "The body is not JSON.") from None
         if not isinstance(found, dict):

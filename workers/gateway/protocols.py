@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from workers.connectors.programs.report import count
+from workers.connectors.programs.report import count, entry
 from workers.failures import AttemptFailed, FailureKind
 from workers.gateway.inline import unseen_by_messages, unseen_by_responses
 from workers.gateway.requests import plain_messages, plain_responses
@@ -46,10 +46,25 @@ class Protocol(ABC):
         """An error in the provider's shape."""
 
     def bound_output(self, body: Json) -> int:
-        """The most tokens that the answer may have; the request is given a limit if it has none."""
-        if not isinstance(body.get(self.output_limit), int):
-            body[self.output_limit] = MOST_OUTPUT_TOKENS
-        return count(body, self.output_limit)
+        """The most tokens that the answer may have; the request is given a limit if it has none.
+
+        Raises AttemptFailed for a limit that is none.
+        """
+        said = body.setdefault(self.output_limit, MOST_OUTPUT_TOKENS)
+        if said is None:
+            said = body[self.output_limit] = MOST_OUTPUT_TOKENS
+        if type(said) is not int or said != count(body, self.output_limit):
+            raise AttemptFailed(
+                FailureKind.BAD_REQUEST,
+                f"`{self.output_limit}` of the request is no number of tokens: {str(said)[:40]}.",
+                retryable=False,
+                unspent=True,
+            )
+        return said
+
+    def thought_tokens(self, body: Json) -> int:
+        """How many tokens of its answer it has set aside for thoughts: its limit must be more."""
+        return count(entry(body, "thinking"), "budget_tokens")
 
     def refusal(self, failure: AttemptFailed) -> tuple[int, Json, Mapping[str, str]]:
         """Status, body and headers that make a program stop, not try again."""

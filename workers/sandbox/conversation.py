@@ -79,11 +79,13 @@ class Conversation:
     def send(self, line: str, deadline: float) -> None:
         """Raises Closed when it no longer listens, TimeoutError at the deadline (monotonic)."""
         data = memoryview(line.encode() + b"\n")
+        # Not `select`, which knows no descriptor above 1023: a worker with many slots has more.
+        poll = select.poll()
+        poll.register(self._supervised.input, select.POLLOUT)
         while data:
             if time.monotonic() >= deadline:
                 raise TimeoutError
-            writable = select.select([], [self._supervised.input], [], POLL_SECONDS)[1]
-            if writable:
+            if poll.poll(POLL_SECONDS * 1000):
                 try:
                     data = data[os.write(self._supervised.input.fileno(), data) :]
                 except BlockingIOError:

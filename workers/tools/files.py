@@ -1,5 +1,6 @@
 """The tools for files: list_dir, read_file, edit_file, write_file."""
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def read_file(arguments: Arguments, place: Workplace) -> Answer:
     text = _decoded(path, read_bytes(place.root, path), errors="replace")
     if "start" not in arguments and "end" not in arguments:
         return Answer(text)
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     start, end = arguments.get("start", 1), arguments.get("end", len(lines))
     if start > len(lines) or end < start:
         raise ToolFault(
@@ -53,7 +54,7 @@ def edit_file(arguments: Arguments, place: Workplace) -> Answer:
 def write_file(arguments: Arguments, place: Workplace) -> Answer:
     path, content = arguments["path"], arguments["content"]
     is_new = write_text(place.root, path, content)
-    lines = _counted(len(content.splitlines()), "line")
+    lines = _counted(len(lines_of(content)), "line")
     return Answer(f"{'Created' if is_new else 'Replaced'} {path}: {lines}.")
 
 
@@ -65,6 +66,11 @@ def write_text(root: Path, path: str, text: str) -> bool:
     if MASK in text:
         _keep_what_is_masked(path, _standing(root, path), text)
     return write_bytes(root, path, _encoded(text))
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines as compilers, git and grep count them: Python's own end at form feeds as well."""
+    return list(StringIO(text, newline="\n"))
 
 
 def _standing(root: Path, path: str) -> str:

@@ -76,7 +76,10 @@ def lines(path: str) -> Iterator[tuple[int, str]]:
             return
         content = file.read()
     if b"\0" not in content:
-        yield from enumerate(content.decode("utf-8", "replace").splitlines(), start=1)
+        # As grep counts them: Python's own lines end at form feeds as well.
+        text = content.decode("utf-8", "replace").removesuffix("\n")
+        for number, line in enumerate(text.split("\n") if text else (), start=1):
+            yield number, line.removesuffix("\r")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from workers.connectors.programs.report import Complaint, Report, count, entry, 
 from workers.connectors.programs.rpc import NO_SUCH_METHOD, Json, Refused
 from workers.failures import FailureKind
 from workers.narration import one_line
-from workers.tools.files import write_text
+from workers.tools.files import lines_of, write_text
 from workers.tools.workplace import ToolFault
 from workers.tools.worktree_files import read_bytes
 from workers.turns import Usage
@@ -19,8 +19,6 @@ INVALID_PARAMS = -32602
 AUTHENTICATION_REQUIRED = -32000
 # How much of what it says is kept as its summary, in characters.
 SUMMARY = 20_000
-# In `permission_mode`: nothing that the agent asks for is allowed.
-DENY = "deny"
 _STOPS = {
     "max_tokens": (FailureKind.NO_RESULT, "its answer was cut off at the limit of its length"),
     "max_turn_requests": (FailureKind.TOOL_LIMIT, "it used all of its turns without finishing"),
@@ -117,14 +115,16 @@ class AcpClient:
             raise Refused(INVALID_PARAMS, f"{path!r} is no text in UTF-8.") from None
         first, most = count(params, "line"), count(params, "limit")
         if first or most:
-            lines = text.splitlines(keepends=True)[max(0, first - 1) :]
+            lines = lines_of(text)[max(0, first - 1) :]
             text = "".join(lines[:most] if most else lines)
         return {"content": text}
 
     def _write(self, params: Json) -> Json:
-        path = self._beneath(params)
+        path, content = self._beneath(params), params.get("content")
+        if not isinstance(content, str):
+            raise Refused(INVALID_PARAMS, "`content` has to be a text.")
         try:
-            write_text(self._root, path, words(params, "content"))
+            write_text(self._root, path, content)
         except ToolFault as fault:
             raise Refused(INVALID_PARAMS, str(fault)) from None
         self._say(f"wrote {path}")
