@@ -150,34 +150,34 @@ class Meter:
         """In nano-USD, as of now; None is unknown."""
         return Terms(self._prices, self._spender("", provider, model), 0, 0).of(usage)
 
-    def admit(self, connector: str, provider: str, model: str) -> None:
-        """Raises AttemptFailed, as `call`, where a budget of what spends unasked is used up."""
+    def admit(self, connector: str, provider: str, model: str) -> str:
+        """A run of what spends unasked begins; its id, under which it is to be recorded.
+
+        Until then it counts as one of unknown cost. Raises AttemptFailed, as `call`, where a budget
+        is used up.
+        """
         spender = self._spender(connector, provider, model)
-        refused = self._write(lambda tx: budgets.used_up(tx, spender, self._daily))
+        id_ = new_id()
+        refused = self._write(lambda tx: budgets.admit(tx, id_, spender, self._daily))
         if refused is not None:
             raise _exhausted(refused, None, spender)
+        return id_
 
     def record(
-        self,
-        connector: str,
-        provider: str,
-        model: str,
-        usage: Usage | None,
-        request_id: str | None = None,
+        self, run: str, connector: str, provider: str, model: str, usage: Usage | None
     ) -> Usage:
-        """Book what a program has spent that could not be asked before; None: it does not say.
+        """Book what a run has spent that could not be asked before; None: it does not say.
 
         A price that the usage brings along is taken, else it is priced from its tokens.
         """
         spender = self._spender(connector, provider, model)
         if usage is None:
-            used = Used(0, None, Basis.UNKNOWN)
+            used = budgets.UNKNOWN
         else:
             terms = Terms(self._prices, spender, 0, 0)
             own = usage.cost_nano_usd or terms.of(usage)
-            used = _used(usage, own, Basis.SOFT_CAP, terms.at, request_id)
-        id_ = new_id()
-        self._alert(self._write(lambda tx: budgets.record(tx, id_, spender, used, self._daily)))
+            used = _used(usage, own, Basis.SOFT_CAP, terms.at, None)
+        self._alert(self._write(lambda tx: budgets.record(tx, run, spender, used, self._daily)))
         return replace(usage or Usage(), cost_nano_usd=used.nano_usd or 0)
 
     def book(

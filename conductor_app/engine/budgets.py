@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from conductor_app.domain import budget as rules
 from conductor_app.domain import budget_words
-from conductor_app.domain.budget import Amount, Daily, Place, Refused, Scope
+from conductor_app.domain.budget import Amount, Basis, Daily, Place, Refused, Scope
 from conductor_app.domain.budget_names import Name
 from conductor_app.engine import budget_opening as opening
 from conductor_app.errors import Refused as NotAllowed
@@ -22,6 +22,7 @@ from conductor_app.store.database import Transaction
 BUDGET_ALERT = "BUDGET_ALERT"
 # With less than that left a budget is used up.
 LEAST = Amount(1, 1)
+UNKNOWN = Used(0, None, Basis.UNKNOWN)
 
 
 class AttemptEnded(NotAllowed):
@@ -92,29 +93,34 @@ def release(tx: Transaction, reservation_id: str) -> None:
         budgets.charge(tx, [(budgets.place_of(row), worst, rules.NOTHING)])
 
 
-def record(tx: Transaction, id_: str, spender: Spender, used: Used, daily: Daily) -> list[str]:
-    """Book what a program has spent that could not be asked beforehand; as `settle`.
+def admit(tx: Transaction, id_: str, spender: Spender, daily: Daily) -> Refused | None:
+    """Something begins that spends without asking, unless a budget has nothing left: that one.
 
-    Once under this id.
-
-    Its cap is soft: what was spent is told, even beyond the cap.
+    What it spends is not known from here on, also if nobody lives to `record` it under this id.
     """
     day = rules.day_of(tx.now)
     place = spender.place(day)
-    if not budgets.has_usage(tx, id_):
+    opening.create_missing(tx, place, daily)
+    rows = budgets.of_ids(tx, place.ids.values())
+    refused = rules.refusal([budgets.account(rows[each]) for each in place.ids.values()], LEAST)
+    if refused is None and budgets.basis_of(tx, id_) is None:
+        budgets.add_usage(tx, id_, spender, day, UNKNOWN)
+    return refused
+
+
+def record(tx: Transaction, id_: str, spender: Spender, used: Used, daily: Daily) -> list[str]:
+    """Book what was spent without asking, in place of what `admit` has booked; as `settle`.
+
+    Once under this id. Its cap is soft: what was spent is told, even beyond the cap.
+    """
+    day = rules.day_of(tx.now)
+    place = spender.place(day)
+    if budgets.basis_of(tx, id_) in (None, Basis.UNKNOWN):
+        budgets.drop_usage(tx, id_)
         opening.create_missing(tx, place, daily)
         budgets.charge(tx, [(place, rules.NOTHING, used.amount)])
         budgets.add_usage(tx, id_, spender, day, used)
     return budgets.alerts_due(tx, place.ids.values())
-
-
-def used_up(tx: Transaction, spender: Spender, daily: Daily) -> Refused | None:
-    """The budget that has nothing left, before something begins that spends without asking."""
-    place = spender.place(rules.day_of(tx.now))
-    opening.create_missing(tx, place, daily)
-    rows = budgets.of_ids(tx, place.ids.values())
-    accounts = [budgets.account(rows[id_]) for id_ in place.ids.values()]
-    return rules.refusal(accounts, LEAST)
 
 
 def alert(tx: Transaction, execution_id: str, budget_ids: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    delete,
     func,
     insert,
     literal_column,
@@ -245,8 +246,15 @@ def add_usage(
     )
 
 
-def has_usage(tx: Transaction, id_: str) -> bool:
-    return tx.first(select(usage.c.id).where(usage.c.id == id_)) is not None
+def basis_of(tx: Transaction, id_: str) -> str | None:
+    """How what is booked under this id is known; None when nothing is."""
+    basis: str | None = tx.value(select(usage.c.basis).where(usage.c.id == id_))
+    return basis
+
+
+def drop_usage(tx: Transaction, id_: str) -> None:
+    """Before it is booked anew, better known."""
+    tx.run(delete(usage).where(usage.c.id == id_))
 
 
 def open_of(tx: Transaction, attempt_ids: Iterable[str]) -> Sequence[Row[Any]]:

@@ -54,7 +54,9 @@ def metered(engine: Engine, home: Path, link: Unanswered | None = None, **settin
 def test_an_odd_name_of_a_programs_model_loses_no_bill(
     engine: Engine, home: Path, model: str
 ) -> None:
-    metered(engine, home).record("command", "p", model, Usage(5, 5, cost_nano_usd=70))
+    meter = metered(engine, home)
+    run = meter.admit("command", "p", "")
+    meter.record(run, "command", "p", model, Usage(5, 5, cost_nano_usd=70))
     (row,) = engine.rows(select(usage))
     assert (row.nano_usd, len(row.model) <= 200) == (70, True)
 
@@ -164,14 +166,18 @@ def test_what_a_program_says_afterwards_is_booked_even_beyond_the_cap(
     meter = metered(engine, home)
     with meter.call(wanted(1, 0)):
         pass
-    assert meter.record(*CALL, Usage(2000, 0)).cost_nano_usd == 2000
-    assert meter.record(*CALL, Usage(1, 0, cost_nano_usd=7)).cost_nano_usd == 7
-    meter.record(*CALL, None)
+    runs = [meter.admit(*CALL) for _ in range(4)]
+    assert [row.basis for row in engine.rows(select(usage))][1:] == ["unknown"] * 4
+    assert meter.record(runs[0], *CALL, Usage(2000, 0)).cost_nano_usd == 2000
+    assert meter.record(runs[1], *CALL, Usage(1, 0, cost_nano_usd=7)).cost_nano_usd == 7
+    meter.record(runs[2], *CALL, None)
     assert of(engine)[0] == 2002
     assert [row.basis for row in engine.rows(select(usage).order_by(usage.c.id))] == [
         "assumed",
         "soft_cap",
         "soft_cap",
+        "unknown",
+        # Nobody lived to tell.
         "unknown",
     ]
 
@@ -199,10 +205,8 @@ def test_what_spends_without_asking_is_not_begun_any_more_once_a_budget_is_used_
     engine: Engine, home: Path
 ) -> None:
     meter = metered(engine, home)
-    meter.admit(*CALL)
-    meter.record(*CALL, Usage(999, 0))
-    meter.admit(*CALL)
-    meter.record(*CALL, Usage(2000, 0))
+    meter.record(meter.admit(*CALL), *CALL, Usage(999, 0))
+    meter.record(meter.admit(*CALL), *CALL, Usage(2000, 0))
     with pytest.raises(AttemptFailed, match=r"is used up: 2,999 of 1,000 tokens\. .*--tokens N"):
         meter.admit(*CALL)
 
@@ -238,7 +242,9 @@ def test_a_commit_that_is_not_answered_is_made_once(
         link.cut = cut
     assert of(engine) == (500, 500, 0, 0)
     link.cut = cut
-    meter.record(*CALL, Usage(350, 0))
+    run = meter.admit(*CALL)
+    link.cut = cut
+    meter.record(run, *CALL, Usage(350, 0))
     assert of(engine) == (850, 850, 0, 0)
     assert [row.tokens for row in engine.rows(select(usage).order_by(usage.c.id))] == [
         200,

@@ -29,12 +29,14 @@ class CallMeter(Protocol):
 
     def call(self, wanted: WantedCall) -> AbstractContextManager[MeteredCall]: ...
 
-    def admit(self, connector: str, provider: str, model: str) -> None:
-        """Before something that spends without asking; raises AttemptFailed as `call`."""
+    def admit(self, connector: str, provider: str, model: str) -> str:
+        """Before a run of what spends without asking: its id. Raises AttemptFailed as `call`."""
         ...
 
-    def record(self, connector: str, provider: str, model: str, usage: Usage | None) -> Usage:
-        """Book what was spent without asking; None is not known. The usage with its price."""
+    def record(
+        self, run: str, connector: str, provider: str, model: str, usage: Usage | None
+    ) -> Usage:
+        """Book what the run has spent; None is not known. The usage with its price."""
         ...
 
 
@@ -45,10 +47,12 @@ class Unmetered:
     def call(self, wanted: WantedCall) -> Iterator[MeteredCall]:
         yield _Free(wanted.output_tokens)
 
-    def admit(self, connector: str, provider: str, model: str) -> None:
-        """Whatever it spends."""
+    def admit(self, connector: str, provider: str, model: str) -> str:
+        return ""
 
-    def record(self, connector: str, provider: str, model: str, usage: Usage | None) -> Usage:
+    def record(
+        self, run: str, connector: str, provider: str, model: str, usage: Usage | None
+    ) -> Usage:
         return usage or Usage()
 
 

@@ -2,13 +2,14 @@
 
 import time
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import Protocol
 
 from workers import artifacts
 from workers.agents.base import AgentContext, AgentResult, LogCallback
 from workers.connectors.programs.changes import changes_since
 from workers.connectors.programs.report import Report
-from workers.connectors.programs.session import Means, Session, account_for, admit, session
+from workers.connectors.programs.session import Means, Session, session, soft_capped
 from workers.connectors.programs.verdict import failure
 from workers.failures import AttemptFailed, FailureKind
 from workers.narration import one_line
@@ -49,18 +50,16 @@ class ProgramConnector(ABC):
         changed = changes_since(context.worktree)
         whole = "\n\n".join(part for part in (context.system, prompt) if part)
         run = self.begin(whole, context)
-        if program.soft_cap:
-            _admit(self.means, context)
-        cap = ", soft cap: it spends without asking" if program.soft_cap else ""
-        context.log(f"{program.name} is started{cap}")
-        with session(self.means, whole, context, _seconds_left(context)) as ready:
+        with (
+            session(self.means, whole, context, _seconds_left(context)) as ready,
+            soft_capped(self.means, run.report, context) if program.soft_cap else nullcontext(),
+        ):
+            cap = ", soft cap: it spends without asking" if program.soft_cap else ""
+            context.log(f"{program.name} is started{cap}")
             try:
                 result = run.carry_out(ready)
             except SandboxFailed as broken:
                 raise AttemptFailed(FailureKind.TEMPORARY_FAILURE, broken.message) from broken
-            finally:
-                if ready.account is None:
-                    account_for(self.means, run.report, context)
         seen = ready.account.failure if ready.account else None
         artifacts.write(context.artifacts / OUTPUT_FILE, result.output)
         if problem := failure(program, result, run.report, seen, changed):
@@ -83,13 +82,6 @@ class ProgramConnector(ABC):
     # Nothing to override.
     def set_log_callback(self, callback: LogCallback) -> None:  # noqa: B027
         """Not needed: the context has the log."""
-
-
-def _admit(means: Means, context: AgentContext) -> None:
-    try:
-        admit(means, context)
-    except AttemptFailed as refused:
-        raise waiting_for(refused) or refused from refused
 
 
 def _wait(refusal: AttemptFailed, context: AgentContext) -> Suspend | None:

@@ -12,10 +12,12 @@ from workers import artifacts
 from workers.agents.base import AgentContext
 from workers.connectors.programs import start
 from workers.connectors.programs.report import Report, believed
+from workers.failures import AttemptFailed
 from workers.gateway import Gateway, GatewayAccount, gateway
 from workers.gateway.meter import CallMeter, Unmetered
 from workers.sandbox import Level, Limits
 from workers.sandbox.orders import Access
+from workers.suspension import waiting_for
 from workers.turns import Usage
 
 PROMPT_FILE = "prompt.md"
@@ -85,17 +87,26 @@ def session(means: Means, prompt: str, context: AgentContext, seconds: float) ->
         yield Session([str(installed.file), *argv[1:]], cwd, limits, access, account)
 
 
-def admit(means: Means, context: AgentContext) -> None:
-    """Before a program whose cap is soft; raises AttemptFailed where nothing may be spent."""
-    meter: CallMeter = context.meter or Unmetered()
-    meter.admit(means.program.name, means.program.provider, means.program.model or "")
-
-
-def account_for(means: Means, report: Report, context: AgentContext) -> None:
-    """Book what a program says that it used, where no gateway has counted it.
+@contextmanager
+def soft_capped(means: Means, report: Report, context: AgentContext) -> Iterator[None]:
+    """A run of a program that spends without asking: what it says that it used is booked.
 
     A program that names no cost is priced by its tokens; one that names nothing is unknown.
+    Raises AttemptFailed or Suspend where nothing may be spent any more.
     """
+    program = means.program
+    meter: CallMeter = context.meter or Unmetered()
+    try:
+        run = meter.admit(program.name, program.provider, program.model or "")
+    except AttemptFailed as refused:
+        raise waiting_for(refused) or refused from refused
+    try:
+        yield
+    finally:
+        _account_for(run, means, report, context)
+
+
+def _account_for(run: str, means: Means, report: Report, context: AgentContext) -> None:
     program = means.program
     usage = believed(report.usage)
     if report.cost_nano_usd is not None:
@@ -103,7 +114,7 @@ def account_for(means: Means, report: Report, context: AgentContext) -> None:
     model = report.model or program.model or ""
     context.turns += report.turns
     meter: CallMeter = context.meter or Unmetered()
-    context.usage += meter.record(program.name, program.provider, model, usage)
+    context.usage += meter.record(run, program.name, program.provider, model, usage)
     if usage is None:
         context.log(f"{program.name} says nothing of what it used: its cost is unknown")
 
