@@ -1,8 +1,9 @@
 """The one server: event streams in Starlette, everything else Flask, on one port."""
 
 import contextlib
+import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import uvicorn
@@ -20,12 +21,15 @@ from conductor_app.settings_review import usable
 # Flask's requests at a time; each holds a database connection only while it needs one.
 THREADS = 16
 DRAIN_SECONDS = 5
+# As uvicorn ends where it can't listen.
+NOT_STARTED = 3
 
 
-def application(conductor: Conductor) -> Starlette:
+def application(conductor: Conductor, ends: Callable[[], bool] = lambda: False) -> Starlette:
+    """`ends` says that the server is about to: streams would keep it waiting."""
     # a2wsgi, Flask and Starlette each have their own words for the same two protocols.
     flask: Any = WSGIMiddleware(cast(Any, create_app(conductor)), workers=THREADS)
-    events = Route("/events", serve_events(conductor), methods=["GET"])
+    events = Route("/events", serve_events(conductor, ends), methods=["GET"])
     return Starlette(routes=[events, Mount("/", flask)])
 
 
@@ -53,8 +57,8 @@ def from_environment() -> Starlette:
 def serve(settings: Settings) -> None:
     """Serve until a signal comes, on the address of the settings: loopback unless chosen."""
     with connected(usable(settings)) as conductor, telemetry.running("api"):
-        uvicorn.run(
-            application(conductor),
+        config = uvicorn.Config(
+            application(conductor, lambda: server.should_exit),
             host=settings.host,
             port=settings.port,
             lifespan="off",
@@ -63,6 +67,19 @@ def serve(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
+        server = uvicorn.Server(config)
+
+        def end(*_: object) -> None:
+            # When it has drained, uvicorn sends itself the signal again: by default the process
+            # would be gone before what is left of its telemetry.
+            if not server.should_exit:
+                sys.exit(0)
+
+        signal.signal(signal.SIGTERM, end)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+    if not server.started:
+        sys.exit(NOT_STARTED)
 
 
 def main() -> None:

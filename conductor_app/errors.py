@@ -11,7 +11,7 @@ class ConductorError(Exception):
     exit_code = 1
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
-        self.message = message or (type(self).__doc__ or "").strip()
+        self.message = message or " ".join((type(self).__doc__ or "").split())
         self.details = details
         super().__init__(self.message)
 

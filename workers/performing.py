@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from conductor_app import logs
 from conductor_app.catalog import FUNCTION
@@ -22,6 +22,7 @@ from workers.desk import TaskDesk
 from workers.environment import Environment, SetupFailed, prepare, ready
 from workers.expectation import expect
 from workers.failures import AttemptFailed, FailureKind
+from workers.held import Held
 from workers.introduction import introduce
 from workers.mcp.offers import offers_of
 from workers.metering import Meter
@@ -43,6 +44,7 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
     attempt.artifacts.mkdir(parents=True, exist_ok=True)
     with AttemptLog(attempt.artifacts / "log.txt") as log:
         connector = _open_connector(attempt, agent_spec)
+        stop = _Stop(attempt.held)
         # First: what it takes is not the agent's time.
         environment = _environment(attempt, worktree, log)
         attempt.context = AgentContext(
@@ -50,7 +52,7 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
             sandbox=workshop.sandbox,
             connector=connector,
             log=log.write,
-            cancelled=lambda: attempt.held.stopped() or attempt.held.out_of_time,
+            cancelled=stop,
             deadline=time.monotonic() + spec.timeout,
             artifacts=attempt.artifacts,
             environment=environment,
@@ -77,10 +79,27 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
             expect(workshop.patience, claim, agent, task, log.write)
         with telemetry.agent(claim, connector, attempt.context):
             result = agent.perform_task(task, attempt.context)
+        if connector is None and stop.told:
+            raise AttemptFailed(
+                FailureKind.CANCELLED,
+                "The agent ended after it had been told to stop, so what it left is not its work.",
+            )
         attempt.held.until = math.inf
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result
+
+
+@dataclass
+class _Stop:
+    """Whether an agent has to stop; `told` is whether it has heard so."""
+
+    held: Held
+    told: bool = False
+
+    def __call__(self) -> bool:
+        self.told = self.told or self.held.stopped() or self.held.out_of_time
+        return self.told
 
 
 def _earlier(start: Start) -> Earlier | None:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from celery.apps import worker as celery_worker
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 from celery.utils.nodenames import host_format
 from sqlalchemy.exc import DBAPIError
@@ -87,6 +88,8 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
     worker_init.connect(opened, weak=False)
     worker_shutting_down.connect(draining, weak=False)
     worker_shutdown.connect(closed, weak=False)
+    # It prints that it shuts down past every logger, and a log in JSON has no other lines.
+    celery_worker.safe_say = lambda *_: None
     # As `celery worker` does; that command itself would load its shell, Flower and every plugin.
     worker = app.Worker(
         hostname=host_format(f"{role}-{new_id()[-8:].lower()}@%h"),

@@ -31,8 +31,9 @@ def check(authorization: str | None, token: str) -> None:
     scheme, _, given = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not given:
         raise Unauthenticated(
-            "Send the header `Authorization: Bearer TOKEN`. The token is in the file `api.token` "
-            "of the data directory, or what CONDUCTOR_TOKEN says."
+            # What would look like a header with its token would be masked.
+            "Send the token in the header `Authorization`, after the word `Bearer`. It is in the "
+            "file `api.token` of the data directory, or what CONDUCTOR_TOKEN says."
         )
     if not hmac.compare_digest(given.strip().encode(), token.encode()):
         raise WrongToken

@@ -26,8 +26,13 @@ SILENCE_SECONDS = 15.0
 AT_ONCE = 200
 
 
-def serve_events(conductor: Conductor) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint `/events?execution=ID`: one event a fact, its number as the event's id."""
+def serve_events(
+    conductor: Conductor, ends: Callable[[], bool]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint `/events?execution=ID`: one event a fact, its number as the event's id.
+
+    The streams end by themselves when their server `ends`; readers go on with the next one.
+    """
     token = conductor.settings.api_token()
 
     async def events(request: Request) -> Response:
@@ -40,7 +45,7 @@ def serve_events(conductor: Conductor) -> Callable[[Request], Awaitable[Response
         except DBAPIError as error:
             problem = schema.reason_of(error, conductor.database)
             return _failure(problem or Unreachable("The database does not answer. Try again."))
-        follow = _follow(conductor, f"execution:{execution_id}", after)
+        follow = _follow(conductor, f"execution:{execution_id}", after, ends)
         return StreamingResponse(follow, media_type="text/event-stream", headers=SAFE)
 
     return events
@@ -61,9 +66,11 @@ def _check(conductor: Conductor, execution_id: str) -> None:
         current.execution(tx, execution_id)
 
 
-async def _follow(conductor: Conductor, stream: str, after: int) -> AsyncIterator[str]:
+async def _follow(
+    conductor: Conductor, stream: str, after: int, ends: Callable[[], bool]
+) -> AsyncIterator[str]:
     said = time.monotonic()
-    while True:
+    while not ends():
         found = await run_in_threadpool(_read, conductor, stream, after)
         for each in found:
             after = each["number"]

@@ -14,6 +14,9 @@ from conductor_app.errors import Ambiguous, InvalidInput, NotFound, Refused
 from conductor_app.store import executions, projects
 from conductor_app.store.database import Transaction
 
+# What the settings of a project may say: what it may spend in a day, and its MCP servers.
+SETTINGS = ("budget", mcp.SECTION)
+
 
 class NotARepository(InvalidInput):
     """The directory is not a git repository."""
@@ -106,7 +109,12 @@ def update(
 
 
 def _check(settings: Mapping[str, Any]) -> None:
-    """Raises InvalidInput for those of which Conductor knows what they mean."""
+    """Raises InvalidInput."""
+    for name in settings:
+        if name not in SETTINGS:
+            near = closest(name, SETTINGS)
+            meant = f"Did you mean `{near}`?" if near else f"There are {' and '.join(SETTINGS)}."
+            raise InvalidInput(f"A project has no setting `{name}`. {meant}")
     caps_of_project(settings)
     mcp.servers_of(settings)
 

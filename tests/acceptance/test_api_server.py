@@ -25,6 +25,7 @@ from conductor_app.settings import Settings
 from tests.api_caller import SMALL, repository
 from tests.conftest import run_redis, wait_until
 from tests.databases import give_schema
+from tests.fakes.otlp_receiver import collector
 
 SECONDS = 60
 
@@ -260,9 +261,22 @@ def test_readers_that_go_away_leave_no_traceback_and_sigterm_ends_it_all(
             until(lines, "execution.running")
     with stream(server, id_) as lines:
         until(lines, "execution.running")
-        # As uvicorn ends: by the signal itself, once its work is done.
-        assert server.stop(signal.SIGTERM) in (0, -signal.SIGTERM)
+        assert server.stop(signal.SIGTERM) == 0
     assert "Traceback" not in server.log.read_text()
+
+
+def test_what_it_traced_last_is_exported_before_it_ends(
+    settings: Settings, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_schema(settings.database_url)
+    with collector() as received:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "600000")
+        server = Server(settings.model_copy(update={"port": free_port()}))
+        server.start()
+        server.post("/executions", order)
+        assert server.stop(signal.SIGTERM) == 0
+        assert received.named("POST /api/v1/executions")
 
 
 @pytest.mark.parametrize(

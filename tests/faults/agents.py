@@ -89,6 +89,16 @@ class Waits(BaseAgent):
         return _write(task, context)
 
 
+class LeavesHalf(BaseAgent):
+    """Returns when it is told to stop, without a word of that."""
+
+    def perform_task(self, task: AgentTask, context: AgentContext) -> AgentResult:
+        context.log("half")
+        while not context.cancelled():
+            time.sleep(POLL_SECONDS)
+        return AgentResult("half of it")
+
+
 class HearsNothing(BaseAgent):
     """Writes its file when `go` is there, and does not stop before, whoever asks."""
 

@@ -101,9 +101,11 @@ def test_a_repository_is_taken_on_once_and_a_name_given_once(
 
 
 def test_name_and_settings_change_apart(api: Caller, repo: Path) -> None:
-    id_ = api.post("/projects", {"location": str(repo), "settings": {"a": 1}}, 201)["id"]
+    id_ = api.post("/projects", {"location": str(repo), "settings": {"budget": {"usd": 1}}}, 201)[
+        "id"
+    ]
     renamed = api.send("PATCH", f"/projects/{id_}", {"name": "Store"}).get_json()["data"]
-    assert (renamed["name"], renamed["settings"]) == ("Store", {"a": 1})
+    assert (renamed["name"], renamed["settings"]) == ("Store", {"budget": {"usd": 1}})
     changed = api.send("PATCH", f"/projects/{id_}", {"settings": {}}).get_json()["data"]
     assert (changed["name"], changed["settings"]) == ("Store", {})
     assert api.send("PATCH", f"/projects/{id_}", {"location": "/"}).status_code == 422

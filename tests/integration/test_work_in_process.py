@@ -476,3 +476,27 @@ phases:
     attempt = at.attempts(one)["0/think"]
     assert (attempt.status, log()) == ("cancelled", "I think.\n")
     assert (attempt.turns, attempt.input_tokens, attempt.output_tokens) == (1, 100, 10)
+
+
+def test_an_agent_that_returns_when_it_is_told_to_stop_has_not_finished(
+    stage: Callable[..., Stage], wait_until: Callable[..., None]
+) -> None:
+    at = stage()
+    one = at.begin(
+        """
+  leaver: {title: Leaves, function: "tests.faults.agents:LeavesHalf"}
+phases:
+  - number: 0
+    name: Only
+    tasks: [{key: half, title: Half, agent: leaver, needs: [], files: false}]
+"""
+    )
+    logs = at.conductor.settings.places.artifacts / one
+    with ThreadPoolExecutor(1) as worker:
+        working = worker.submit(at.work)
+        wait_until(lambda: any(file.read_text() for file in logs.glob("*/log.txt")))
+        at.process.drain()
+        working.result()
+    with at.conductor.read() as tx:
+        row = tx.first(select(tasks).where(tasks.c.execution_id == one))
+    assert row is not None and (row.status, row.failures) == ("queued", 0)
