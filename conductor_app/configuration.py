@@ -42,10 +42,20 @@ def sentence(error: ValidationError, known: tuple[str, ...]) -> str:
     return " ".join(_mistake(each, known) for each in error.errors(include_url=False))
 
 
+def sentence_of_variables(error: ValidationError, known: tuple[str, ...], prefix: str) -> str:
+    """The same of variables of the environment, each by its name."""
+    return " ".join(
+        f"{prefix}{str(each['loc'][0]).upper()}: {_mistake(each, known)}"
+        for each in error.errors(include_url=False)
+    )
+
+
 def _mistake(mistake: ErrorDetails, known: tuple[str, ...]) -> str:
     *place, last = mistake["loc"] or ("it",)
     if mistake["type"] == "extra_forbidden":
         where = f"{'.'.join(map(str, place))}: " if place else ""
+        if place and last in known:
+            return f"{where}`{last}` is a setting of the connector and not of one agent."
         return where + unknown("setting", last, known)
     where = ".".join(map(str, mistake["loc"]))
     return f"{where} is {mistake['input']!r}: {mistake['msg'].removeprefix('Value error, ')}."

@@ -45,7 +45,7 @@ def find(connector: str, choices: Mapping[str, Choice], agent: str | None = None
     """The connector's key, else the one it shares; `choices` are those of connectors.
 
     A key for the agent alone, chosen as `connector/agent` or in the keyring by that name, goes
-    before all others. Raises InvalidSettings when what is there is no key.
+    before all others. Raises InvalidSettings, with the way out, when what is there is no key.
     """
     if agent is not None:
         of_agent = f"{connector}/{agent}"
@@ -77,7 +77,8 @@ def _named(variable: str | None) -> Key | None:
     if key := _in_environment(variable):
         return key
     raise InvalidSettings(
-        f"{variable}, which conductor.yml names as `key_variable`, is not set where Conductor runs."
+        f"{variable}, which the settings name as `key_variable`, is not set where Conductor runs. "
+        f"Set {variable} there, or remove `key_variable`."
     )
 
 
@@ -93,7 +94,10 @@ def _in_file(file: Path | None) -> Key | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InvalidSettings(f"The key file {path} can't be read: {reason}.") from None
+        raise InvalidSettings(
+            f"The key file {path} can't be read: {reason}. Correct `key_file`, or let Conductor's "
+            "user read it."
+        ) from None
     if key := _key(text, f"the file {path}"):
         return key
     raise InvalidSettings(f"The key file {path} is empty. Write the key into it.")
@@ -119,7 +123,8 @@ def _key(text: str, source: str) -> Key | None:
         return None
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise InvalidSettings(
-            f"What is in {source} is no key: it has spaces, line breaks or letters that no key has."
+            f"What is in {source} is no key: it has spaces, line breaks or letters that no key "
+            "has. Put nothing but the key there."
         )
     masking.know(key)
     return Key(SecretStr(key), source)

@@ -40,13 +40,12 @@ def of(connector: str, settings: Settings, agent: str | None = None) -> Readines
 
 
 def _of_model(chosen: ModelSettings) -> Readiness:
-    advice = connector_keys.advice(chosen.connector)
     try:
         key = chosen.key
     except InvalidSettings as problem:
-        return Readiness(f"{chosen.model}, no key", f"{problem.message} {advice}")
+        return Readiness(f"{chosen.model}, no key", problem.message)
     if key is None:
-        return Readiness(f"{chosen.model}, no key", advice)
+        return Readiness(f"{chosen.model}, no key", connector_keys.advice(chosen.connector))
     if not chosen.live_calls and not is_this_machine(urlsplit(chosen.base_url).hostname or ""):
         lacks = f"CONDUCTOR_LIVE_CALLS is false: unset it, or {chosen.base_url} is not called."
         return Readiness(f"{chosen.model}, not allowed", lacks)

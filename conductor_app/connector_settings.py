@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -20,6 +20,7 @@ _NO_VALUES = ("key_variable", "key_file", "agents")
 # Of an attempt, where nobody says otherwise.
 MAX_TURNS = 80
 Effort = Literal["none", "low", "medium", "high", "xhigh", "max"]
+EFFORTS: tuple[str, ...] = get_args(Effort)
 
 
 def _address(url: str) -> str:
@@ -103,7 +104,9 @@ class Choices(Model):
         description=f"Turns after which an attempt ends as `TOOL_LIMIT`; unset: {MAX_TURNS}",
     )
     effort: Effort | None = Field(
-        default=None, description="How much it thinks; unset: the model's own"
+        default=None,
+        description=f"How much it thinks: {', '.join(f'`{each}`' for each in EFFORTS)}, as far as "
+        "the model has it; unset: the model's own",
     )
     base_url: Annotated[str, AfterValidator(_address)] | None = Field(
         default=None, description="Where the provider's API is"
@@ -148,6 +151,11 @@ class ConnectorSettings:
         return replace(DEFAULTS[connector], **values, **more)
 
     @property
+    def agents(self) -> dict[str, tuple[str, ...]]:
+        """The names of the agents with settings of their own, by connector."""
+        return {connector: tuple(chosen.agents) for connector, chosen in self._choices.items()}
+
+    @property
     def keys(self) -> dict[str, connector_keys.Choice]:
         """Where keys are, by connector and by `connector/agent`."""
         found = {}
@@ -185,8 +193,7 @@ def know_secrets(settings: Settings) -> None:
 def _choices(name: str, written: Any, environ: Mapping[str, str], home: Path) -> ConnectorChoices:
     place = f"{home / configuration.FILE_NAME}, connectors.{name}"
     from_file = _validated(written, place)
-    from_environment = _validated(_variables(name, environ), f"{_prefix(name)}...")
-    return from_file.model_copy(update=_given(from_environment))
+    return from_file.model_copy(update=_given(_of_variables(name, environ)))
 
 
 def _validated(values: Any, place: str) -> ConnectorChoices:
@@ -195,6 +202,15 @@ def _validated(values: Any, place: str) -> ConnectorChoices:
     except ValidationError as error:
         known = tuple(ConnectorChoices.model_fields)
         raise InvalidSettings(f"{place}: {configuration.sentence(error, known)}") from None
+
+
+def _of_variables(connector: str, environ: Mapping[str, str]) -> ConnectorChoices:
+    try:
+        return ConnectorChoices.model_validate(_variables(connector, environ))
+    except ValidationError as error:
+        known = tuple(ConnectorChoices.model_fields)
+        told = configuration.sentence_of_variables(error, known, _prefix(connector))
+        raise InvalidSettings(told) from None
 
 
 def _prefix(connector: str) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conductor_app import catalog, connector_readiness
+from conductor_app import catalog, connector_readiness, connector_settings, program_settings
 from conductor_app.domain.spelling import closest
 from conductor_app.domain.workflow import Workflow
 from conductor_app.engine.start import Wanted
-from conductor_app.errors import InvalidInput, NotFound
+from conductor_app.errors import InvalidInput, InvalidSettings, NotFound
 from conductor_app.recordings import last_recorded_phase, recorded_here
 from conductor_app.settings import Settings
 from conductor_app.store import workflows
@@ -48,7 +48,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was left open, chosen; `note` says where the run ends early and why."""
+    """What was left open, chosen; `note` says where the run ends early and why, who can't review,
+    and which settings are of nobody."""
 
     inputs: dict[str, Any]
     target_phase: int | None
@@ -92,6 +93,7 @@ def choose(workflow: Workflow, order: Order, settings: Settings) -> Choice:
     recorded = last_recorded_phase(workflow, catalog.AGENTS, here)
     target, note = _target(workflow, used == {REPLAY}, order.target_phase, recorded)
     notes = [note, *_unreviewed(workflow, order.connector, settings)]
+    notes += _unknown_agents(workflow, order.connector, settings)
     last = workflow.phases[-1].number if target is None else target
     if order.replay_before > last:
         raise InvalidInput(
@@ -188,6 +190,39 @@ def _unreviewed(workflow: Workflow, chosen: str | None, settings: Settings) -> I
                 f"{agents[name].title or name} can't work with {connector} ({readiness.found}), "
                 f"so {follows}. {readiness.lacks}"
             )
+
+
+def _unknown_agents(workflow: Workflow, chosen: str | None, settings: Settings) -> Iterator[str]:
+    """A sentence for each agent that nobody knows and that settings of a connector of this run
+    name. Those that come with Conductor are known: other workflows have them."""
+    known = workflow.all_agents(catalog.AGENTS)
+    default = settings.default_connector
+    at_work = _at_work(workflow, chosen, default) | {
+        (review.agent, reviewing(known[review.agent], chosen, default))
+        for review in workflow.reviews()
+    }
+    names, used = {name for name, _ in at_work}, {connector for _, connector in at_work}
+    for connector, agents in _with_settings(settings).items():
+        for name in agents:
+            if connector in used and name not in known:
+                near = closest(name, names)
+                meant = (
+                    f"Did you mean `{near}`?" if near else f"It has: {', '.join(sorted(names))}."
+                )
+                yield (
+                    f"connectors.{connector}.agents.{name}: the workflow {workflow.name} has no "
+                    f"such agent, so nothing comes of it. {meant}"
+                )
+
+
+def _with_settings(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The agents with settings of their own, by connector; none where settings are wrong."""
+    try:
+        models, started = connector_settings.load(settings), program_settings.load(settings)
+    except InvalidSettings:
+        # Whoever uses a connector is told what is wrong.
+        return {}
+    return {**models.agents, **started.agents}
 
 
 def _target(

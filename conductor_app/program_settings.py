@@ -5,19 +5,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from conductor_app import configuration
+from conductor_app import configuration, program_rules
+from conductor_app.domain import network_hosts
 from conductor_app.domain.workflow_checks import Model, Slug, Text
 from conductor_app.errors import InvalidSettings
+from conductor_app.program_rules import PROTOCOLS
 from conductor_app.programs import BY_CONNECTOR, DEFAULTS, ParserName, Program
 from conductor_app.settings import Settings
 
-# What a variable can say; lists and mappings are written in conductor.yml.
-_IN_ENVIRONMENT = ("program", "model", "permission_mode", "max_turns", "max_usd")
+# What no variable can say: lists and mappings.
+_WRITTEN_ONLY = ("argv", "env", "pass_env", "hosts", "readable", "agents")
+PARSERS: tuple[str, ...] = get_args(ParserName)
 UPSTREAMS = {"messages": "claude", "responses": "codex"}
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{each}`" for each in words)
 
 
 class ProgramChoices(Model):
@@ -29,9 +36,12 @@ class ProgramChoices(Model):
     argv: tuple[Text | tuple[Text, ...], ...] | None = Field(
         default=None, description="The command line; words in a list are left out when not chosen"
     )
-    parser: ParserName | None = Field(default=None, description="How its output is understood")
+    parser: ParserName | None = Field(
+        default=None, description=f"How its output is understood: {_listed(PARSERS)}"
+    )
     protocol: Literal["messages", "responses", "none"] | None = Field(
-        default=None, description="What it speaks to the model gateway; none: soft cap"
+        default=None,
+        description=f"What it speaks to the model gateway: {_listed(PROTOCOLS)}; `none`: soft cap",
     )
     provider: Text | None = Field(
         default=None, description="Whose models it uses, as genai-prices calls it"
@@ -48,7 +58,9 @@ class ProgramChoices(Model):
     pass_env: tuple[Text, ...] | None = Field(
         default=None, description="Variables of the worker that it is given"
     )
-    hosts: tuple[Text, ...] | None = Field(default=None, description="Hosts that it may reach")
+    hosts: tuple[Annotated[Text, AfterValidator(network_hosts.elsewhere)], ...] | None = Field(
+        default=None, description="Hosts that it may reach: `name` or `name:port`"
+    )
     readable: tuple[Path, ...] | None = Field(
         default=None, description="What it may read besides its own files"
     )
@@ -73,6 +85,11 @@ class ProgramSettings:
         values |= _given(chosen.agents.get(agent or "", ProgramChoices()))
         return _program(connector, values)
 
+    @property
+    def agents(self) -> dict[str, tuple[str, ...]]:
+        """The names of the agents with settings of their own, by connector."""
+        return {connector: tuple(chosen.agents) for connector, chosen in self._choices.items()}
+
 
 def load(settings: Settings, environ: Mapping[str, str] | None = None) -> ProgramSettings:
     """As conductor.yml and, above it, the environment have it. Raises InvalidSettings."""
@@ -82,19 +99,41 @@ def load(settings: Settings, environ: Mapping[str, str] | None = None) -> Progra
     choices = {}
     for name in BY_CONNECTOR:
         from_file = _validated(written.get(name) or {}, f"{file}, connectors.{name}")
-        prefix = f"CONDUCTOR_{name.upper()}_"
-        variables = {each: environ.get(prefix + each.upper()) for each in _IN_ENVIRONMENT}
-        given = {each: value for each, value in variables.items() if value}
-        choices[name] = from_file.model_copy(update=_given(_validated(given, f"{prefix}...")))
+        choices[name] = from_file.model_copy(update=_given(_of_variables(name, environ)))
     return ProgramSettings(choices)
 
 
 def _validated(values: Any, place: str) -> ConnectorChoices:
     try:
-        return ConnectorChoices.model_validate(values)
+        chosen = ConnectorChoices.model_validate(values)
     except ValidationError as error:
         known = tuple(ConnectorChoices.model_fields)
         raise InvalidSettings(f"{place}: {configuration.sentence(error, known)}") from None
+    program_rules.require_placeholders(_given(chosen), place)
+    for name, of_agent in chosen.agents.items():
+        program_rules.require_placeholders(_given(of_agent), f"{place}.agents.{name}")
+    return chosen
+
+
+def _of_variables(connector: str, environ: Mapping[str, str]) -> ConnectorChoices:
+    prefix = f"CONDUCTOR_{connector.upper()}_"
+    given = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in environ.items()
+        if name.startswith(prefix) and value
+    }
+    for name in _WRITTEN_ONLY:
+        if name in given:
+            raise InvalidSettings(
+                f"{prefix}{name.upper()}: what is more than one word is written in conductor.yml, "
+                f"as `{name}` of `connectors: {connector}:`."
+            )
+    try:
+        return ConnectorChoices.model_validate(given)
+    except ValidationError as error:
+        known = tuple(ConnectorChoices.model_fields)
+        told = configuration.sentence_of_variables(error, known, prefix)
+        raise InvalidSettings(told) from None
 
 
 def _program(connector: str, values: dict[str, Any]) -> Program:
@@ -111,6 +150,10 @@ def _program(connector: str, values: dict[str, Any]) -> Program:
         values["protocol"] = None if protocol == "none" else protocol
         values["upstream"] = UPSTREAMS.get(protocol, "")
     values = {each: value for each, value in values.items() if each != "agents"}
+    place = f"connectors.{connector}"
+    program_rules.require_gateway(place, name, preset, values)
+    modes = program_rules.modes(connector, preset, values)
+    program_rules.require_mode(place, name, modes, values)
     if preset is None:
         return Program(name=name, **values)
     if "env" in values:

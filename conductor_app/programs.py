@@ -11,11 +11,22 @@ ParserName = Literal["claude-code", "codex", "gemini", "aider", "plain"]
 Protocol = Literal["messages", "responses"]
 # A word of a command line, or words that are left out when what they name was not chosen.
 Words = str | tuple[str, ...]
-# What words may name in braces.
-PLACEHOLDERS = (
-    *("prompt", "prompt_file", "model", "worktree", "max_turns", "max_usd"),
-    *("permission_mode", "gateway"),
-)
+# What words and variables may name in braces.
+PLACEHOLDERS: Mapping[str, str] = {
+    "prompt": "What it has to do, as one word; of more than 100 kB, which file to read",
+    "prompt_file": "The file with all that it has to do",
+    "worktree": "The directory that it works in",
+    "model": "The model's id, behind the gateway always one",
+    "max_turns": "Its own limit of turns, as chosen",
+    "max_usd": "Its own limit of cost, in USD, as chosen",
+    "permission_mode": "As chosen, else as Conductor starts the program that it knows",
+    "gateway": "The address of the model gateway; with `protocol` only",
+    "token": "What the gateway admits this attempt by; with `protocol` only",
+}
+# Of those, what there is behind the model gateway only.
+AT_GATEWAY = ("gateway", "token")
+# What an ACP agent is told that may do nothing it asks for.
+DENY = "deny"
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,10 @@ class Program:
     # What it may do unasked: inside the sandbox, and where the sandbox confines nothing.
     permission_mode: str | None = None
     unconfined_mode: str | None = None
+    # All that it takes for one; nothing where nobody knows.
+    permission_modes: tuple[str, ...] = ()
     max_turns: int | None = None
     max_usd: Decimal | None = None
-    # `{gateway}` and `{token}` stand for the gateway's address and the attempt's token.
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     pass_env: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -80,6 +92,9 @@ _CLAUDE_CODE = Program(
     upstream="claude",
     provider="anthropic",
     permission_mode="dontAsk",
+    permission_modes=(
+        *("default", "manual", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions"),
+    ),
     env=MappingProxyType(_CLAUDE_ENV),
 )
 _CODEX = Program(
@@ -108,6 +123,7 @@ _CODEX = Program(
     provider="openai",
     # Its own sandbox can't be set up inside ours, nor with a home among temporary files.
     permission_mode="danger-full-access",
+    permission_modes=("read-only", "workspace-write", "danger-full-access"),
     env=MappingProxyType({"CONDUCTOR_GATEWAY_TOKEN": "{token}"}),
 )
 _AIDER = Program(

@@ -1,7 +1,9 @@
 """What is wrong or noteworthy about settings, in sentences that name the variable to change."""
 
+import os
 from collections.abc import Iterator
 
+from conductor_app.domain.spelling import closest
 from conductor_app.errors import InvalidSettings
 from conductor_app.settings import Settings
 
@@ -9,6 +11,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DATABASES = ("sqlite", "postgresql+psycopg2")
 REDIS = ("redis", "rediss", "redis+socket", "unix")
 BROKERS = (*REDIS, "amqp", "amqps", "pyamqp")
+# How like a setting's name a variable has to be; others have names that begin as ours do.
+NEARLY = 0.85
 
 
 def usable(settings: Settings) -> Settings:
@@ -21,6 +25,7 @@ def usable(settings: Settings) -> Settings:
 def problems(settings: Settings) -> Iterator[str]:
     """What makes the settings unusable, a sentence each, with the way out."""
     yield from _unknown_schemes(settings)
+    yield from _unknown_connector(settings)
     if settings.database_url in ("sqlite://", "sqlite:///:memory:"):
         yield (
             f"{settings.variable('database_url')} is a database in memory, which Conductor's "
@@ -52,6 +57,29 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield "ENABLE_ORCHESTRATOR is false: nothing moves forward until it is true."
     if settings.host not in LOOPBACK:
         yield f"The API listens on {settings.host}: everybody who has the token can reach it."
+    yield from _misspelt()
+
+
+def _unknown_connector(settings: Settings) -> Iterator[str]:
+    if settings.connector is None:
+        return
+    # What a connector is named in brings all workflows with it, which most commands never need.
+    from conductor_app.catalog import CONNECTORS
+    from conductor_app.configuration import unknown
+
+    if settings.connector not in CONNECTORS:
+        told = unknown("connector", settings.connector, CONNECTORS)
+        yield f"CONDUCTOR_CONNECTOR: {told} Set it right, or unset it for replay."
+
+
+def _misspelt() -> Iterator[str]:
+    """Variables that are no setting, and look very much like one."""
+    known = [f"CONDUCTOR_{name.upper()}" for name in Settings.model_fields]
+    for name in sorted(set(os.environ) - set(known)):
+        bare = name.removeprefix("CONDUCTOR_")
+        near = closest(bare, Settings.model_fields, NEARLY) if bare != name else None
+        if near:
+            yield f"{name} is no setting. Did you mean CONDUCTOR_{near.upper()}?"
 
 
 def _unknown_schemes(settings: Settings) -> Iterator[str]:

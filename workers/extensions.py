@@ -7,6 +7,8 @@ from typing import Generic, TypeVar, cast
 from conductor_app.errors import ConductorError, NotFound
 
 Function = TypeVar("Function")
+# What a process has looked up it does not look up again.
+RESTART = "workers that ran before it was there have to be restarted."
 
 
 class UnknownExtension(NotFound):
@@ -45,14 +47,15 @@ class Extensions(Generic[Function]):
         if entry is None:
             raise UnknownExtension(
                 f"Nothing named {name!r} is registered in {self.group}; there is: "
-                f"{', '.join(self.names()) or 'nothing'}. Install the package that provides it."
+                f"{', '.join(self.names()) or 'nothing'}. "
+                f"Install the package that provides it; {RESTART}"
             )
         try:
             return cast(Function, entry.load())
         except (ImportError, AttributeError) as error:
             raise BrokenExtension(
                 f"{name!r} ({entry.value}) of {self.group} could not be imported: {error}. "
-                "Reinstall or repair the package that provides it."
+                f"Reinstall or repair the package that provides it; {RESTART}"
             ) from error
 
     def _installed(self) -> dict[str, EntryPoint]:

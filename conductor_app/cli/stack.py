@@ -82,17 +82,17 @@ def command_doctor(invocation: Invocation) -> None:
         output.say(f"{_mark(finding):<9}{finding.name:<20}{finding.found}")
         if not finding.ok:
             output.say(f"{'':<29}{finding.advice}")
-    missing = [finding.name for finding in findings if finding.required and not finding.ok]
-    sentence = (
-        f"Missing: {', '.join(missing)}." if missing else "Everything that Conductor needs is here."
-    )
+    wrong = [finding.name for finding in findings if finding.required and not finding.ok]
+    sentence = "Everything that Conductor needs is here."
+    if wrong:
+        sentence = f"To be put right: {', '.join(wrong)}."
     output.say(f"\n{sentence}")
     output.result([finding.as_row() for finding in findings], sentence)
-    if missing:
+    if wrong:
         raise click.exceptions.Exit(1)
 
 
 def _mark(finding: "Finding") -> str:
     if finding.ok:
         return "ok"
-    return "missing" if finding.required else "absent"
+    return "needed" if finding.required else "absent"

@@ -9,8 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from conductor_app import catalog, connector_readiness
-from conductor_app.errors import ConductorError
+from conductor_app import (
+    catalog,
+    configuration,
+    connector_readiness,
+    connector_settings,
+    prices,
+    program_settings,
+)
+from conductor_app.errors import ConductorError, InvalidSettings
 from conductor_app.programs import BY_CONNECTOR
 from conductor_app.settings import Settings
 from conductor_app.stack import datadir, embedded, ports, redis_server
@@ -21,6 +28,7 @@ PYTHON_NEEDED = (3, 11)
 GIT_NEEDED = (2, 38)
 FREE_BYTES_NEEDED = 1_000_000_000
 TRIAL_SECONDS = 60
+DAEMON_SECONDS = 10
 SANDBOX_TRIAL = "import sys, workers.sandbox as s; print(s.Sandbox.detect(sys.argv[1]).level)"
 
 
@@ -48,6 +56,7 @@ def examine(settings: Settings) -> list[Finding]:
         _data_directory(settings.home),
         _disk(settings.home),
         _port(settings),
+        _settings(settings),
         *_optional_programs(),
         *_connectors(settings),
     ]
@@ -145,11 +154,66 @@ def _port(settings: Settings) -> Finding:
     return Finding("Port", True, f"{port}{taken_note}")
 
 
+def _settings(settings: Settings) -> Finding:
+    """What conductor.yml says, and the variables of connectors, whoever may need it."""
+    file = settings.home / configuration.FILE_NAME
+    mistakes = dict.fromkeys(_mistakes(settings))
+    if mistakes:
+        return Finding("Settings", False, "wrong", " ".join(mistakes))
+    found = str(file) if file.exists() else f"no {configuration.FILE_NAME}; nothing is needed there"
+    return Finding("Settings", True, found)
+
+
+def _mistakes(settings: Settings) -> Iterator[str]:
+    for examined in (_prices, connector_settings.load, _programs):
+        try:
+            examined(settings)
+        except InvalidSettings as problem:
+            yield problem.message
+
+
+def _prices(settings: Settings) -> None:
+    prices.load(settings.home)
+
+
+def _programs(settings: Settings) -> None:
+    """That of each connector and agent: what they say together may be wrong, too."""
+    chosen = program_settings.load(settings)
+    for connector, agents in chosen.agents.items():
+        for agent in (None, *agents):
+            chosen.of(connector, agent)
+
+
 def _optional_programs() -> Iterator[Finding]:
+    yield _docker()
+    yield _coding_agents()
+
+
+def _docker() -> Finding:
     advice = "Only checks that say so need it; without it they are skipped or fail with a reason."
     program = shutil.which("docker")
-    yield Finding("Docker", program is not None, program or "not on PATH", advice, required=False)
-    yield _coding_agents()
+    if program is None:
+        return Finding("Docker", False, "not on PATH", advice, required=False)
+    version = _docker_daemon(program)
+    if not version:
+        start = "Start the daemon, or let your user reach its socket."
+        silent = f"no daemon answers {program}"
+        return Finding("Docker", False, silent, f"{start} {advice}", required=False)
+    return Finding("Docker", True, f"{version} ({program})", required=False)
+
+
+def _docker_daemon(program: str) -> str:
+    """The version of the daemon that answers the client; empty when none does."""
+    try:
+        answer = subprocess.run(
+            [program, "info", "--format", "{{.ServerVersion}}"],
+            capture_output=True,
+            text=True,
+            timeout=DAEMON_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def _coding_agents() -> Finding:

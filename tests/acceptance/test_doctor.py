@@ -118,3 +118,61 @@ def test_coding_agents_that_are_here_are_named(home: Path, tmp_path: Path) -> No
     assert row["ok"] and not row["required"]
     assert "codex" in row["found"].split(", ")
     assert "gemini: npm install -g @google/gemini-cli" in row["advice"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("prices: {claude-x: {input: 1, output: 2}}", "prices.claude-x: write provider/model"),
+        ("connectors: {claude: {modle: x}}", "Did you mean `model`"),
+        (
+            "connectors: {command: {agents: {api: {program: mine}}}}",
+            "say how yours is started, with `argv`",
+        ),
+        ("connectors: {acp: {hosts: [localhost]}}", "this machine"),
+        ("conectors: {}", "Did you mean `connectors`"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_found_though_nobody_uses_it_yet(
+    home: Path, text: str, told: str
+) -> None:
+    (home / "conductor.yml").write_text(text)
+    code, findings = doctor()
+    assert code == 1
+    row = findings["Settings"]
+    assert row["required"] and not row["ok"]
+    assert row["advice"].count(told) == 1
+
+
+def test_settings_that_are_right_are_named_by_their_file(home: Path) -> None:
+    assert "no conductor.yml" in doctor()[1]["Settings"]["found"]
+    (home / "conductor.yml").write_text("prices: {a/b: {input: 1, output: 2}}")
+    row = doctor()[1]["Settings"]
+    assert row["ok"] and row["found"] == str(home / "conductor.yml")
+
+
+def test_a_connector_for_all_that_there_is_not_is_told(home: Path) -> None:
+    ran = subprocess.run(
+        [*CONDUCTOR, "doctor"],
+        env={**os.environ, "CONDUCTOR_CONNECTOR": "claud"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 2
+    assert "CONDUCTOR_CONNECTOR" in ran.stderr and "`claude`" in ran.stderr
+
+
+def test_a_docker_whose_daemon_is_silent_is_not_there(home: Path, tmp_path: Path) -> None:
+    """And that is no reason to fail: few checks need it."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 28.2.2\n")
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert doctor(PATH=path)[1]["Docker"]["found"] == f"28.2.2 ({docker})"
+    docker.write_text("#!/bin/sh\necho Cannot connect >&2\nexit 1\n")
+    code, findings = doctor(PATH=path)
+    row = findings["Docker"]
+    assert not row["ok"] and not row["required"]
+    assert row["found"] == f"no daemon answers {docker}"
+    assert row["advice"].startswith("Start the daemon")
+    assert code == (0 if findings["Sandbox"]["ok"] else 1)

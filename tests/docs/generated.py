@@ -13,6 +13,7 @@ from conductor_app import (
     connector_keys,
     connector_settings,
     create_app,
+    program_rules,
     program_settings,
     programs,
 )
@@ -204,6 +205,27 @@ def program_choices() -> str:
     return table(["Setting", "Meaning"], rows)
 
 
+def placeholders() -> str:
+    """What a program's command line and variables may name."""
+    rows = [[f"`{{{name}}}`", meaning] for name, meaning in programs.PLACEHOLDERS.items()]
+    return table(["Placeholder", "What it stands for"], rows)
+
+
+def permission_modes() -> str:
+    """What the programs that are known by name take for a `permission_mode`."""
+    rows = []
+    for connector, known in programs.BY_CONNECTOR.items():
+        for program in known.values():
+            modes = program_rules.modes(connector, program, {})
+            unset = f"`{program.permission_mode}`" if program.permission_mode else ""
+            if program.unconfined_mode:
+                unset += f", unconfined `{program.unconfined_mode}`"
+            takes = ", ".join(f"`{each}`" for each in modes)
+            takes = takes or ("what it knows; not checked here" if unset else "none")
+            rows.append([f"`{program.name}`", takes, unset])
+    return table(["Program", "`permission_mode`", "Unset"], rows)
+
+
 def metrics() -> str:
     """Every metric of telemetry."""
     rows = [
@@ -227,4 +249,6 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "connector-settings": connector_choices,
     "programs": program_presets,
     "program-settings": program_choices,
+    "placeholders": placeholders,
+    "permission-modes": permission_modes,
 }

@@ -133,14 +133,14 @@ def test_its_client_serves_the_worktree_alone(shop: Shop, behaviour: str) -> Non
 
 
 def test_what_an_agent_says_of_its_cost_is_booked(shop: Shop) -> None:
-    programs.acp_agent(shop.home, "tells_cost", protocol="none")
+    programs.acp_agent(shop.home, "tells_cost", protocol="none", env={})
     shop.run()
     assert [row[4:] for row in shop.booked()] == [(250_000_000, "soft_cap")]
     assert any("soft cap" in line for line in shop.log)
 
 
 def test_an_agent_that_says_no_cost_is_priced_by_its_tokens(shop: Shop) -> None:
-    choices = {"protocol": "none", "provider": "openai", "model": "gpt-6.1-sol"}
+    choices = {"protocol": "none", "env": {}, "provider": "openai", "model": "gpt-6.1-sol"}
     programs.acp_agent(shop.home, "tells_tokens", **choices)
     shop.run()
     # 1000 at 2 USD a million, 150 at 10.

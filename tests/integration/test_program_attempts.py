@@ -156,6 +156,28 @@ def test_a_program_that_is_not_there(shop: Shop) -> None:
     assert shop.booked() == []
 
 
+@pytest.mark.parametrize(
+    ("host", "kind", "retryable"),
+    [("127.1", "AGENT_ERROR", False), ("nowhere.invalid", "TEMPORARY_FAILURE", True)],
+)
+def test_a_host_that_can_not_be_allowed_is_a_failure_that_names_the_setting(
+    shop: Shop, host: str, kind: str, retryable: bool
+) -> None:
+    """Before the program is started, and not for ever."""
+    programs.shell(shop.home, "true", hosts=["192.0.2.7", host])
+    failure = shop.fails()
+    assert (failure.kind, failure.retryable) == (kind, retryable), failure.message
+    assert failure.message.startswith(f"`hosts` of stand-in in the connector's settings: {host} ")
+    assert shop.booked() == []
+
+
+def test_a_host_that_is_this_machine_is_refused_with_the_settings(shop: Shop) -> None:
+    programs.shell(shop.home, "true", hosts=["127.0.0.1"])
+    failure = shop.fails()
+    assert (failure.kind, failure.retryable) == ("AGENT_ERROR", False)
+    assert "hosts.0 is '127.0.0.1': it is this machine" in failure.message
+
+
 def test_a_program_that_can_not_be_confined_is_a_failure_that_is_tried_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

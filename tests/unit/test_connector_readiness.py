@@ -60,6 +60,18 @@ def test_a_file_without_a_key_is_told(tmp_path: Path) -> None:
     assert "/nowhere/key can't be read" in of(tmp_path, "claude").lacks
 
 
+def test_a_variable_that_was_chosen_and_is_not_set_is_the_one_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The usual one may well be set: it is not looked at."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    (tmp_path / "conductor.yml").write_text("connectors: {claude: {key_variable: NOPE_KEY}}")
+    assert of(tmp_path, "claude").lacks == (
+        "NOPE_KEY, which the settings name as `key_variable`, is not set where Conductor runs. "
+        "Set NOPE_KEY there, or remove `key_variable`."
+    )
+
+
 def test_other_machines_may_be_out_of_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

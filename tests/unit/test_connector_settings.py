@@ -81,7 +81,11 @@ def test_what_is_said_of_an_agent_wins(tmp_path: Path) -> None:
         ("connectors: {cloude: {}}", "Did you mean `claude`"),
         ("conectors: {}", "Did you mean `connectors`"),
         ("connectors: {claude: {max_output_tokens: many}}", "max_output_tokens is 'many'"),
-        ("connectors: {claude: {agents: {api: {silence: 3}}}}", "agents.api: there is no setting"),
+        (
+            "connectors: {claude: {agents: {api: {silence: 3}}}}",
+            "agents.api: `silence` is a setting of the connector and not of one agent",
+        ),
+        ("connectors: {claude: {agents: {api: {silense: 3}}}}", "agents.api: there is no setting"),
         ("connectors: {claude: {base_url: api.example.com}}", "start with https://"),
         ("connectors: {claude: {effort: hihg}}", "effort is 'hihg'"),
         ("connectors: [claude]", "must be a mapping"),
@@ -99,8 +103,8 @@ def test_mistakes_in_the_file_are_told(tmp_path: Path, text: str, words: str) ->
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        ("CONDUCTOR_CLAUDE_MODLE", "x", "CONDUCTOR_CLAUDE_.*Did you mean `model`"),
-        ("CONDUCTOR_CODEX_SILENCE", "soon", "silence is 'soon'"),
+        ("CONDUCTOR_CLAUDE_MODLE", "x", "CONDUCTOR_CLAUDE_MODLE: there is.*Did you mean `model`"),
+        ("CONDUCTOR_CODEX_SILENCE", "soon", "CONDUCTOR_CODEX_SILENCE: silence is 'soon'"),
     ],
 )
 def test_mistakes_in_the_environment_are_told(
@@ -145,7 +149,7 @@ def test_an_agent_has_a_key_of_its_own(tmp_path: Path, monkeypatch: pytest.Monke
         "models": "ANTHROPIC_API_KEY",
     }
     monkeypatch.delenv("TEAM_KEY")
-    with pytest.raises(InvalidSettings, match=r"TEAM_KEY, which conductor\.yml names"):
+    with pytest.raises(InvalidSettings, match="TEAM_KEY, which the settings name as"):
         _ = of(tmp_path, "claude", agent="api").key
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conductor_app import catalog, connector_settings, program_settings
+from conductor_app import catalog, connector_settings, program_rules, program_settings
 from conductor_app.domain.workflow import FAILURE_KINDS
 from conductor_app.settings import Settings
 from tests.docs import pages
@@ -38,6 +38,18 @@ def test_the_examples_are_valid(example: object, tmp_path: Path) -> None:
             assert models.of(name).connector == name
         else:
             assert programs.of(name).name == chosen["program"]
+
+
+@pytest.mark.parametrize(
+    ("head", "values"),
+    [
+        ("| `parser` | What it reads |", program_settings.PARSERS),
+        ("| `protocol` | What it speaks to the gateway |", (*program_rules.PROTOCOLS, "none")),
+    ],
+)
+def test_every_value_of_a_setting_is_explained(head: str, values: tuple[str, ...]) -> None:
+    _, found, rest = PAGE.read_text(encoding="utf-8").partition(head)
+    assert tuple(row[0].strip("`") for row in pages.rows((found + rest).split("\n\n")[0])) == values
 
 
 def test_the_kinds_of_failure_are_some() -> None:

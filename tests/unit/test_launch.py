@@ -143,3 +143,39 @@ def test_a_run_without_a_key_is_refused_before_anything_starts(
 def test_what_takes_no_key_needs_none(home: Path) -> None:
     workflow = loader.load("project-conductor").workflow
     launch.require_ready(workflow, Order(), Settings.load())
+
+
+AGENTS = "agents: {implementor: {effort: high}, validator: {effort: low}, tester: {effort: low}}"
+
+
+def strangers(home: Path, text: str, order: Order = CHANGE, **settings: Any) -> str:
+    (home / "conductor.yml").write_text(f"connectors: {{{text}}}")
+    return str(prepare(replace(order, **settings)).note)
+
+
+def test_settings_of_an_agent_that_there_is_not_are_told(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """Else a misspelt name would run with other settings, and nobody would know."""
+    monkeypatch.setenv("CONDUCTOR_LIVE_CALLS", "true")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-of-anthropic")
+    note = strangers(home, f"claude: {{{AGENTS}}}")
+    assert "connectors.claude.agents.implementor: the workflow change has no such agent" in note
+    assert "Did you mean `implementer`?" in note
+    assert "connectors.claude.agents.tester: the workflow change has no such agent" in note
+    assert "It has: implementer, validator." in note
+    assert "agents.validator" not in note
+    reviewers = "claude2: {agents: {validater: {effort: low}}}"
+    assert "claude2.agents.validater" in strangers(home, reviewers)
+    program = f"command: {{{AGENTS.replace('effort: ', 'model: ')}}}"
+    assert "connectors.command.agents.tester" in strangers(home, program, connector="command")
+
+
+def test_settings_of_what_does_not_work_here_are_nobodys_matter(home: Path) -> None:
+    order = Order(template=FUNCTIONS)
+    assert strangers(home, f"claude: {{{AGENTS}}}", order) == "None"
+    # Of another workflow: all the agents that come with Conductor are known.
+    known = "claude: {agents: {api: {effort: low}}}"
+    assert "connectors.claude" not in strangers(home, known, CHANGE)
+    # Whoever works with them is told what is wrong.
+    assert "connectors.claude" not in strangers(home, "claude: {modle: x}", order)

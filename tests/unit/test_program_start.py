@@ -1,5 +1,6 @@
 """How a program is started: its command line, its environment, and where it is found."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -143,8 +144,84 @@ def test_a_preset_can_be_changed_and_keeps_the_rest(tmp_path: Path) -> None:
         ("{program: mine}", "say how yours is started, with `argv`"),
         ("{max_turns: none}", "max_turns"),
         ("{prosram: codex}", "Did you mean `program`"),
+        (
+            "{agents: {api: {silence: 3, agents: {}}}}",
+            r"there is no setting `silence`.*agents\.api: `agents` is a setting of the connector "
+            "and not of one agent",
+        ),
+        ("{hosts: [127.0.0.1]}", r"hosts\.0 is '127\.0\.0\.1': it is this machine"),
+        ("{agents: {api: {hosts: ['localhost:80']}}}", r"agents\.api\.hosts\.0 is 'localhost:80'"),
+        ("{hosts: ['https://example.com']}", "Write `name` or `name:port`"),
+        (
+            "{program: mine, argv: [mine, '{promt_file}']}",
+            r"connectors\.command: in `argv` .*`\{promt_file\}`. Did you mean `\{prompt_file\}`\?",
+        ),
+        ("{agents: {api: {argv: [a, [-x, '{zzz}']]}}}", r"agents\.api: .*\{zzz\}.*Known: \{prompt"),
+        ("{env: {URL: '{gatewey}/v1'}}", r"in `env` .*`\{gatewey\}`. Did you mean `\{gateway\}`"),
+        (
+            "{program: mine, argv: [mine], env: {URL: '{gateway}'}}",
+            r"`env` of mine names \{gateway\}, and without `protocol` it has no gateway",
+        ),
+        ("{program: mine, argv: [mine, [-k, '{token}']]}", r"`argv` of mine names \{token\}"),
+        ("{protocol: none, env: {URL: '{gateway}'}}", r"of claude-code names \{gateway\}"),
+        (
+            "{permission_mode: acceptedits}",
+            "for claude-code there is no permission_mode `acceptedits`. Did you mean `acceptEdits`",
+        ),
+        ("{program: codex, permission_mode: yes-please}", "Known: read-only, workspace-write"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InvalidSettings, match=said):
         of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{program: gemini, permission_mode: whatever-it-knows}",
+        "{program: mine, argv: [mine, '{permission_mode}'], permission_mode: mine}",
+        # Of a version that knows more: what is written out is nobody's to judge.
+        "{argv: [claude, --permission-mode=new], permission_mode: new}",
+    ],
+)
+def test_a_permission_mode_of_what_nobody_knows_is_its_own_matter(
+    tmp_path: Path, text: str
+) -> None:
+    assert of(tmp_path, text).permission_mode is not None
+
+
+def test_braces_around_anything_else_are_left_as_they_are(tmp_path: Path) -> None:
+    words = ["{}", "${name}", '{"a": "b"}', "{ print }", "{{.Names}}", "{A}"]
+    chosen = of(tmp_path, json.dumps({"program": "mine", "argv": ["mine", *words]}))
+    assert start.command_line(chosen, {}) == ["mine", *words]
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("PORGRAM", "CONDUCTOR_COMMAND_PORGRAM: there is no setting `porgram`.*`program`"),
+        ("MAX_TURNS", "CONDUCTOR_COMMAND_MAX_TURNS: max_turns is 'x'"),
+        ("ARGV", r"CONDUCTOR_COMMAND_ARGV: .* written in conductor\.yml"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, said: str
+) -> None:
+    monkeypatch.setenv(f"CONDUCTOR_COMMAND_{variable}", "x")
+    with pytest.raises(InvalidSettings, match=said):
+        of(tmp_path, "{}")
+
+
+@pytest.mark.parametrize(
+    ("text", "right"), [("{permission_mode: deny}", True), ("{permission_mode: dney}", False)]
+)
+def test_what_an_acp_agent_may_do_is_not_guessed(tmp_path: Path, text: str, right: bool) -> None:
+    """Whatever is not `deny` would allow all that it asks for."""
+    (tmp_path / "conductor.yml").write_text(f"connectors: {{acp: {text}}}")
+    settings = program_settings.load(Settings.load(tmp_path))
+    if right:
+        assert settings.of("acp").permission_mode == "deny"
+        return
+    with pytest.raises(InvalidSettings, match=r"no permission_mode `dney`\. Did you mean `deny`"):
+        settings.of("acp")

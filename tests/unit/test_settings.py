@@ -51,6 +51,14 @@ def test_the_names_of_the_documents_are_read(monkeypatch: pytest.MonkeyPatch, ho
     assert "ENABLE_ORCHESTRATOR" in next(warnings(settings))
 
 
+def test_a_variable_that_is_nearly_a_setting_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONDUCTOR_DAYLY_USD", "CONDUCTOR_CLAUDE_BASE_URL", "CONDUCTOR_MINE"):
+        monkeypatch.setenv(name, "3")
+    assert list(warnings(Settings.load())) == [
+        "CONDUCTOR_DAYLY_USD is no setting. Did you mean CONDUCTOR_DAILY_USD?"
+    ]
+
+
 def test_our_own_name_wins_over_the_documents_name(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
@@ -210,3 +218,13 @@ class TestSecretFiles:
         settings = Settings.load(secret_key="chosen")
         assert settings.signing_key() == b"chosen"
         assert not settings.places.secret_key.exists()
+
+
+def test_a_connector_that_there_is_not_is_told_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("CONDUCTOR_CONNECTOR", "claud")
+    with pytest.raises(InvalidSettings, match=r"CONDUCTOR_CONNECTOR.*Did you mean `claude`"):
+        usable(Settings.load())
+    monkeypatch.setenv("CONDUCTOR_CONNECTOR", "claude")
+    assert usable(Settings.load()).default_connector == "claude"

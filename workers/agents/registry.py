@@ -9,7 +9,7 @@ from conductor_app.domain.workflow_template import AgentSpec
 from workers.agents import description
 from workers.agents.base import BaseAgent
 from workers.agents.connector_agent import ConnectorAgent
-from workers.extensions import BrokenExtension, Extensions, UnknownExtension
+from workers.extensions import RESTART, BrokenExtension, Extensions, UnknownExtension
 from workers.failures import AttemptFailed, FailureKind
 
 GROUP = "conductor.agents"
@@ -82,7 +82,8 @@ def _imported(name: str) -> Callable[[], BaseAgent]:
     except (ImportError, AttributeError, ValueError) as error:
         raise BrokenExtension(
             f"The agent function {name!r} could not be imported: {error}. "
-            "Install its package where the workers run, or correct `function` in the workflow."
+            "Install its package where the workers run, or correct `function` in the workflow; "
+            f"{RESTART}"
         ) from error
 
 

@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 
+from conductor_app.programs import DENY
 from workers.agents.base import AgentContext
 from workers.connectors.assignment import Assignment
-from workers.connectors.programs.acp_client import CAPABILITIES, DENY, AcpClient
+from workers.connectors.programs.acp_client import CAPABILITIES, AcpClient
 from workers.connectors.programs.attempt import ProgramConnector
 from workers.connectors.programs.flood import Flood
 from workers.connectors.programs.opening import means_for

@@ -60,12 +60,12 @@ def require_permission(settings: ModelSettings) -> None:
 
 def require_key(settings: ModelSettings) -> str:
     """The key in clear, for the SDK alone. Raises AttemptFailed, which says how to give one."""
-    advice = connector_keys.advice(settings.connector)
     try:
         found = settings.key
     except InvalidSettings as problem:
-        raise _no_key(f"{problem.message} {advice}") from None
+        raise _no_key(problem.message) from None
     if found is None:
+        advice = connector_keys.advice(settings.connector)
         raise _no_key(f"The connector {settings.connector} has no key. {advice}")
     return found.secret.get_secret_value()
 

@@ -1,13 +1,12 @@
-"""The hosts that an agent's settings allow, as endpoints; this machine is never one of them."""
+"""The hosts that settings allow, as endpoints; this machine is never one of them."""
 
-import ipaddress
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_address
 
-from conductor_app.errors import InvalidInput
-
-HTTPS = 443
-EVERYWHERE = "*"
+from conductor_app.domain import network_hosts
+from conductor_app.domain.network_hosts import Address
+from conductor_app.errors import EnvironmentProblem, InvalidInput
 
 
 class HostRefused(InvalidInput):
@@ -16,8 +15,14 @@ class HostRefused(InvalidInput):
     code = "host_refused"
 
 
+class HostUnknown(EnvironmentProblem):
+    """A host has no address here, or none at this time."""
+
+    code = "host_unknown"
+
+
 def endpoints(hosts: Sequence[str]) -> tuple[str, ...]:
-    """`name:port` of each, port 443 where none is given. Raises HostRefused.
+    """`name:port` of each, port 443 where none is given. Raises HostRefused and HostUnknown.
 
     A name of this machine is refused: its own services (the broker, the database, the API) listen
     there, and what an agent runs must not reach them.
@@ -26,24 +31,27 @@ def endpoints(hosts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _endpoint(host: str) -> str:
-    name, _, port = host.rpartition(":") if host.count(":") == 1 else (host, "", "")
-    number = port or str(HTTPS)
-    if not number.isdigit() or not 0 < int(number) < 65536:
-        raise HostRefused(f"{host}: {port!r} is no port. Write `name` or `name:port`.")
+    try:
+        name, port = network_hosts.endpoint(host)
+    except ValueError as problem:
+        raise HostRefused(f"{host}: {problem}.") from None
     for address in _addresses(name):
-        if address.is_loopback or address.is_link_local or address.is_unspecified:
+        if network_hosts.leads_here(address):
             raise HostRefused(
                 f"{host} is this machine ({address}), where Conductor's own services listen. "
                 "Name a host of the network."
             )
-    return f"{name}:{number}"
+    return f"{name}:{port}"
 
 
-def _addresses(name: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+def _addresses(name: str) -> list[Address]:
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise HostRefused(
-            f"{name} has no address here: {error}. Correct the name in the agent's `network`."
+    # What can't even be asked for is no OSError.
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise HostUnknown(
+            f"{name} has no address here ({reason}). Correct the name, or see to it that this "
+            "machine can look it up."
         ) from None
-    return [ipaddress.ip_address(str(entry[4][0])) for entry in found]
+    return [ip_address(str(entry[4][0])) for entry in found]

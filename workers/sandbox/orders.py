@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 from uuid import uuid4
 
+from conductor_app.domain.network_hosts import EVERYWHERE
 from workers.sandbox import hosts
 from workers.sandbox.model import CommandNotFound, Level, Limits, Order, SandboxUnavailable
 from workers.sandbox.surroundings import environment, system_files
@@ -45,11 +46,12 @@ def order(
     limits: Limits,
     **access: Unpack[Access],
 ) -> Order:
-    """Raises CommandNotFound, and SandboxUnavailable when the level can't do it."""
+    """Raises CommandNotFound, SandboxUnavailable when the level can't do it, and for a host that
+    can't be allowed HostRefused and HostUnknown."""
     cwd = cwd.resolve()
     gateway = access.get("gateway")
     wanted = access.get("hosts", ())
-    everywhere = hosts.EVERYWHERE in wanted
+    everywhere = EVERYWHERE in wanted
     if wanted and not everywhere and level == Level.BUBBLEWRAP:
         raise SandboxUnavailable(NO_SINGLE_HOSTS)
     # Namespaces have all of the machine's network or none of it.

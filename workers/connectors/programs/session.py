@@ -9,6 +9,7 @@ from pathlib import Path
 from conductor_app.connector_settings import ModelSettings
 from conductor_app.programs import Program
 from workers import artifacts
+from workers.agents import network
 from workers.agents.base import AgentContext
 from workers.connectors.programs import start
 from workers.connectors.programs.report import Report, believed
@@ -56,6 +57,7 @@ def session(means: Means, prompt: str, context: AgentContext, seconds: float) ->
     """
     program = means.program
     installed = start.find(program)
+    network.require(program.hosts, f"`hosts` of {program.name} in the connector's settings")
     with ExitStack() as stack:
         cwd = context.worktree or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         file = (context.artifacts / PROMPT_FILE).absolute()
