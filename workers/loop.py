@@ -26,6 +26,8 @@ CUT = (
     "Your answer was cut off at the limit of its length, so nothing of it was carried out. "
     "Say less at a time: one call, a smaller piece of a file."
 )
+# Of a server that is missing its last words come last, and say why.
+LONGEST_REMARK = 1_000
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ def run_loop(
     place = _workplace(context)
     earlier = context.earlier
     with servers.running(context.mcp, place) as mcp:
+        for remark in mcp.remarks:
+            context.log(one_line(remark, width=LONGEST_REMARK))
         if earlier is not None:
             remarks = [earlier.remark, *mcp.remarks]
             context.earlier = replace(earlier, remark="\n\n".join(filter(None, remarks)))

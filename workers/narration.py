@@ -37,13 +37,13 @@ def error_words(result: ToolResult) -> str:
     return one_line(": ".join([f"exit code {result.exit_code}", *lines[-1:]]))
 
 
-def one_line(text: str, *, keep_indent: bool = False) -> str:
+def one_line(text: str, *, keep_indent: bool = False, width: int = WIDTH) -> str:
     """Without terminal escapes, control characters and line ends, cut to a readable width."""
     plain = _ESCAPES.sub("", text)
     shown = "".join(letter if letter.isprintable() else " " for letter in plain)
     joined = " ".join(shown.split())
-    if len(joined) > WIDTH:
-        joined = joined[: WIDTH - 1] + "…"
+    if len(joined) > width:
+        joined = joined[: width - 1] + "…"
     return f"  {joined}" if keep_indent else joined
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from conductor_app.cli.times import moment
 from conductor_app.cli.words import ICONS
-from conductor_app.views.units import budget_line
+from conductor_app.views.units import budget_line, questions_line
 
 RULE = "=" * 60
 
@@ -40,6 +40,8 @@ def _beyond_the_document(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"Progress: {status['overallProgress']:.1%}, up to phase {status['targetPhase']}"
     if status["nextStep"]:
         yield f"Next: {status['nextStep']}"
+    if status["pendingDecisions"]:
+        yield f"Questions: {questions_line(status['pendingDecisions'])}"
     if status["budget"]:
         yield f"Budget: {budget_line(status['budget'])}"
     if status["eta"] and status["status"] == "running":

@@ -11,7 +11,7 @@ from conductor_app.engine import dispatch
 from conductor_app.engine.settle import settle
 from conductor_app.errors import NotFound, Refused
 from conductor_app.queue import SYSTEM_QUEUE, agent_queue
-from conductor_app.store import executions, jobs, phases, records, tasks
+from conductor_app.store import decisions, executions, jobs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -77,6 +77,7 @@ def cancel(tx: Transaction, execution_id: str) -> None:
     for task in tasks.all_current(tx, execution.id):
         if task.status in (TaskState.WAITING, TaskState.QUEUED, TaskState.ACTIVE):
             records.cancel_active_attempt(tx, task.id)
+            decisions.withdraw(tx, task)
             tasks.move(tx, task, TaskState.CANCELLED, finished_at=tx.now)
     execution.change(tx, hold=None)
     if not tasks.in_flight(tx, execution.id):

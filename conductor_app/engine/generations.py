@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from conductor_app.domain.states import NEED_MET, TASK_ENDED, MilestoneState, TaskState
 from conductor_app.engine import requeue
 from conductor_app.ids import new_id
-from conductor_app.store import jobs, needs, phases, records, tasks
+from conductor_app.store import decisions, jobs, needs, phases, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -33,8 +33,8 @@ def renew(
 
 
 def before(notes: Sequence[dict[str, Any]]) -> int:
-    """How often the task was failed or sent back before this generation of it: with its own
-    failures that counts its recorded attempts."""
+    """How many attempts the recording of a task has before this generation: those that failed or
+    were sent back. What failed for good is not recorded, so a retry adds nothing."""
     return max((note.get("before", 0) for note in notes), default=0)
 
 
@@ -80,6 +80,7 @@ def supersede(tx: Transaction, task: Row[Any]) -> str:
     """The same for a task in any state: what is at work on it is stopped, its report refused."""
     jobs.cancel_of_task(tx, task.id)
     records.cancel_active_attempt(tx, task.id)
+    decisions.withdraw(tx, task)
     if task.status not in TASK_ENDED:
         tasks.move(tx, task, TaskState.SUPERSEDED, finished_at=tx.now)
     return replace(tx, task)

@@ -1,8 +1,9 @@
 """What agents leave while they work: lessons they propose, signals of what may need action."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, and_, or_, select
 
 from conductor_app.domain.signals import SignalType
 from conductor_app.domain.states import JobState, LessonState
@@ -23,13 +24,15 @@ class Source:
 
 
 def remember(tx: Transaction, source: Source, category: str, lesson: str, action: str) -> bool:
-    """Propose a lesson, once for an execution; False when the job is somebody else's now."""
+    """Propose a lesson, once for an execution, and not while its project has the same to decide.
+
+    False when the job is somebody else's now.
+    """
     if not _held(tx, source):
         return False
-    same = (lessons.c.execution_id == source.execution_id, lessons.c.description == lesson)
-    if tx.first(select(lessons.c.id).where(*same)) is None:
-        task = tasks.get(tx, source.task_id)
-        assert task is not None
+    task = tasks.get(tx, source.task_id)
+    assert task is not None
+    if not _proposed(tx, task, category, lesson, action):
         records.add_lesson(
             tx,
             source.execution_id,
@@ -41,6 +44,21 @@ def remember(tx: Transaction, source: Source, category: str, lesson: str, action
             status=LessonState.PROPOSED,
         )
     return True
+
+
+def _proposed(tx: Transaction, task: Row[Any], category: str, lesson: str, action: str) -> bool:
+    """Whether the execution has it already, or another one proposes it to the same agents."""
+    undecided = and_(
+        lessons.c.project_id == tx.locked[task.execution_id].project_id,
+        lessons.c.status == LessonState.PROPOSED,
+        lessons.c.category == category,
+        lessons.c.action_taken == action,
+        lessons.c.agent == task.agent,
+        lessons.c.phase == task.phase,
+    )
+    here = lessons.c.execution_id == task.execution_id
+    same = select(lessons.c.id).where(lessons.c.description == lesson, or_(here, undecided))
+    return tx.first(same) is not None
 
 
 def signal(tx: Transaction, source: Source, type_: SignalType, title: str, detail: str) -> bool:

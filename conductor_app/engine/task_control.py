@@ -11,7 +11,7 @@ from conductor_app.engine.complete import met
 from conductor_app.engine.control import unfinished
 from conductor_app.engine.settle import settle
 from conductor_app.errors import NotFound, Refused
-from conductor_app.store import jobs, records, tasks
+from conductor_app.store import decisions, jobs, records, tasks
 from conductor_app.store.database import Transaction
 from conductor_app.store.executions import Execution
 
@@ -85,6 +85,7 @@ def _stop(tx: Transaction, task: Row[Any]) -> None:
     """End the task's open job: its worker's report will be refused, its agent is stopped."""
     jobs.cancel_of_task(tx, task.id)
     records.cancel_active_attempt(tx, task.id)
+    decisions.withdraw(tx, task)
 
 
 def go_on(tx: Transaction, execution: Execution, *queues: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from conductor_app.domain.outcome import Question
 from conductor_app.domain.states import DecisionState
@@ -34,6 +34,12 @@ def pending(tx: Transaction, task_id: str) -> Row[Any] | None:
     )
 
 
+def count_pending(tx: Transaction, execution_id: str) -> int:
+    """How many answers an execution waits for."""
+    of_execution = (decisions.c.execution_id == execution_id, PENDING_DECISION)
+    return int(tx.value(select(func.count()).select_from(decisions).where(*of_execution)))
+
+
 def add(tx: Transaction, task: Row[Any], attempt_id: str, round_: int, question: Question) -> str:
     id_ = new_id()
     row = {
@@ -61,8 +67,21 @@ def add(tx: Transaction, task: Row[Any], attempt_id: str, round_: int, question:
     return id_
 
 
+def withdraw(tx: Transaction, task: Row[Any]) -> None:
+    """pending -> withdrawn: the task ends, so nobody waits for the answer any more."""
+    asked = pending(tx, task.id)
+    if asked is None:
+        return
+    tx.run(
+        update(decisions)
+        .where(decisions.c.id == asked.id, PENDING_DECISION)
+        .values(status=DecisionState.WITHDRAWN)
+    )
+    tx.events.record(task.execution_id, "decision.withdrawn", decision=asked.id, task=task.key)
+
+
 def answer(tx: Transaction, decision_id: str, answer_: str) -> bool:
-    """pending -> answered; False when it was answered before."""
+    """pending -> answered; False when it is not pending any more."""
     return bool(
         tx.run(
             update(decisions)

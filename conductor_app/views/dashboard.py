@@ -10,7 +10,7 @@ from conductor_app.domain.states import MilestoneState, TaskState
 from conductor_app.engine.advancing import next_step
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
-from conductor_app.store import tables, workflows
+from conductor_app.store import decisions, tables, workflows
 from conductor_app.store import workers as worker_rows
 from conductor_app.store.database import Transaction
 from conductor_app.views import budgets, connectors, items
@@ -61,6 +61,7 @@ def _execution(tx: Transaction, known: Figures, default_connector: str) -> Item:
     return {
         **{name: getattr(row, name) for name in kept},
         "next_step": next_step(row, known.current),
+        "pending_decisions": decisions.count_pending(tx, row.id),
         "workflow": row.workflow_name,
         "connector": connectors.label(tx, row, default_connector),
         "replay": connectors.only_replayed(of_phase, row.target_phase),

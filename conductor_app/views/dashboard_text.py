@@ -5,7 +5,7 @@ from typing import Any
 
 from conductor_app.views.markdown import code, document, listed, table, text
 from conductor_app.views.report_text import agents, error, lesson, mark
-from conductor_app.views.units import budget_line, duration, percent, to_the_second
+from conductor_app.views.units import budget_line, duration, percent, questions_line, to_the_second
 
 Item = Mapping[str, Any]
 
@@ -47,12 +47,15 @@ def _execution(execution: Item) -> list[str]:
     status = execution["status"] + (f": {text(reason)}" if reason else "")
     replay = f" (recorded turns{_where(execution)})" if execution["replayed"] else ""
     step = [f"Next: {text(execution['next_step'])}"] if execution["next_step"] else []
+    count = execution["pending_decisions"]
+    asked = [f"Questions: {questions_line(count)}"] if count else []
     spent = [f"Budget: {budget_line(execution['budget'])}"] if execution["budget"] else []
     return listed(
         (
             f"Execution: {code(execution['id'])}, workflow {text(execution['workflow'])}",
             f"Status: {mark(execution['status'])} {status}",
             *step,
+            *asked,
             f"Connector: {text(execution['connector'])}{replay}",
             *spent,
             f"Running for: {duration(execution['seconds'])}",

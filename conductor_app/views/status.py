@@ -5,6 +5,7 @@ from typing import Any
 from conductor_app.domain.states import ExecutionState, PhaseState, TaskState
 from conductor_app.engine.advancing import by_itself, next_step
 from conductor_app.engine.figures import AT_WORK, NOT_YET, Figures, figures
+from conductor_app.store import decisions
 from conductor_app.store.database import Transaction
 from conductor_app.views import budgets, connectors
 from conductor_app.views.current import execution as find
@@ -42,6 +43,7 @@ def status(
         "cancelledTasks": known.count(TaskState.CANCELLED),
         "autoAdvanceEnabled": by_itself(row),
         "nextStep": next_step(row, known.current),
+        "pendingDecisions": decisions.count_pending(tx, row.id),
         "startedAt": iso(row.started_at),
         "finishedAt": iso(row.finished_at),
         "budget": budgets.in_short(tx, row.id),

@@ -64,6 +64,11 @@ def budget_line(budget: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
+def questions_line(count: int) -> str:
+    """How many questions of agents wait for a person, and where these are."""
+    return f"{count} {'waits' if count == 1 else 'wait'} for an answer: `conductor decisions`"
+
+
 def _grouped(amount: int | str) -> str:
     return f"{amount:,}" if isinstance(amount, int) else amount
 
@@ -82,6 +87,12 @@ def duration(of: float | None) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def numbered(attempt: Mapping[str, Any]) -> str:
+    """`attempt 2`, or `attempt 1 of generation 2` of a task that was begun anew."""
+    of = f" of generation {attempt['generation']}" if attempt["generation"] > 1 else ""
+    return f"attempt {attempt['number']}{of}"
 
 
 def shown(agent: str) -> str:

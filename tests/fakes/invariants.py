@@ -96,6 +96,8 @@ def _counters_are_true(tx: Transaction) -> None:
         if row.status not in TASK_ENDED:
             waits = len(unmet[row.id]) + asked[row.id]
             assert row.needs_left == waits, f"{row.key} ({row.status})"
+    ended = {row.id for row in tx.all(select(tasks).where(tasks.c.status.in_(TASK_ENDED)))}
+    assert not asked.keys() & ended, "a question that nobody waits for is to be decided"
 
 
 def unmet_needs(tx: Transaction) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from conductor_app.domain.outcome import Judged, Question, Suspended, Usage
 from conductor_app.engine import control, decisions, task_control
 from conductor_app.engine.explain import why
+from conductor_app.engine.rerun import rerun
 from conductor_app.engine.rollback import rollback
 from conductor_app.errors import InvalidInput, NotFound, Refused
 from conductor_app.queue import SYSTEM_QUEUE
@@ -136,6 +137,49 @@ def test_what_nobody_waits_for_can_not_be_answered(engine: Engine, end: str) -> 
         engine.do(task_control.skip, one, "0/a", "enough")
     with pytest.raises(Refused, match="Nobody waits"):
         engine.do(decisions.decide, raised(engine)[0], "SQLite")
+
+
+@pytest.mark.parametrize("end", ["cancel", "skip", "rerun", "rollback", "stop"])
+def test_a_question_is_withdrawn_with_its_task(engine: Engine, end: str) -> None:
+    one = engine.start(workflow(phase(task("a"))))
+    engine.run(outcomes={"0/a": [asks()]})
+    match end:
+        case "cancel":
+            engine.do(task_control.cancel, one, "0/a")
+        case "skip":
+            engine.do(task_control.skip, one, "0/a", "enough")
+        case "rerun":
+            engine.do(rerun, one, "0/a")
+        case "rollback":
+            engine.do(rollback, one, 0)
+        case _:
+            engine.do(control.cancel, one)
+    [row] = engine.rows(select(tables.decisions))
+    assert (row.status, row.answer) == ("withdrawn", None)
+    assert engine.events(one).count("decision.withdrawn") == 1
+
+
+def test_a_task_that_is_tried_again_may_ask_again(engine: Engine) -> None:
+    one = engine.start(workflow(phase(task("a"))))
+    engine.run(outcomes={"0/a": [asks()]})
+    engine.do(task_control.cancel, one, "0/a")
+    engine.do(task_control.retry, one, "0/a")
+    engine.run(outcomes={"0/a": [asks()]})
+    _, again = raised(engine)
+    engine.do(decisions.decide, again, "SQLite")
+    engine.run()
+    assert engine.status(one) == "completed"
+
+
+def test_a_question_stays_while_what_its_task_needs_is_done_again(engine: Engine) -> None:
+    one = engine.start(workflow(phase(task("a"), task("b", needs=["a"]))))
+    engine.run(outcomes={"0/b": [asks()]})
+    engine.do(rerun, one, "0/a")
+    engine.run()
+    [decision] = raised(engine)
+    engine.do(decisions.decide, decision, "SQLite")
+    engine.run()
+    assert engine.status(one) == "completed"
 
 
 def test_an_answer_during_a_pause_waits_for_its_end(engine: Engine) -> None:

@@ -248,6 +248,16 @@ def test_a_model_is_told_of_them_and_of_what_is_missing(tmp_path: Path) -> None:
     assert "no MCP server 'other'" in run.transcript()[1]["messages"][-1]["text"]
 
 
+def test_people_find_what_is_missing_in_the_log(tmp_path: Path) -> None:
+    dead = settings(run="echo 'no such file' >&2; exit 3")
+    run = Attempt(tmp_path, ScriptedConnector([FINISH]), mcp=offers(dead, ["small", "other"]))
+    run.run()
+    unknown, ended = run.log[:2]
+    assert unknown.startswith("There is no MCP server 'other' in this project's settings")
+    assert ended.startswith("The tools of the MCP server 'small' are missing: ")
+    assert ended.endswith("Its last words: no such file")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

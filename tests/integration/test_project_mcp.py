@@ -96,6 +96,13 @@ def test_a_server_is_added_to_a_new_repository_listed_and_removed(
         (("add", "my_docs", *COMMAND), 2, "Take small letters, digits and single hyphens"),
         (("add", "docs", "--env", "TOKEN", *COMMAND), 2, "Write --env NAME=VALUE"),
         (("add", "docs", "--timeout", "0", *COMMAND), 2, "`mcp.docs.timeout` is not valid"),
+        (
+            ("add", "docs", "--network", "127.0.0.1:80", *COMMAND),
+            2,
+            "`mcp.docs.network.0` is not valid: it is this machine, where Conductor's own services",
+        ),
+        (("add", "docs", "--network", "localhost", *COMMAND), 2, "Name a host of the network."),
+        (("add", "docs", "--network", "a:b", *COMMAND), 2, "'b' is no port"),
         (("add", "docs"), 2, "Missing argument"),
         (("add", "there", *COMMAND), 1, "conductor project mcp remove there"),
         (("remove", "their"), 1, "has no server `their`. It has there."),
@@ -109,6 +116,31 @@ def test_mistakes_are_told_with_the_way_out(
     ended, _, said = run(arguments[0], *where, *arguments[1:])
     assert (ended, told in said) == (code, True), said
     assert servers(api) == {"there": {"run": ["serve"]}}
+
+
+def test_a_start_says_which_servers_the_project_lacks(api: Caller, repo: Path) -> None:
+    workflow = """
+name: small
+title: Small
+agents:
+  writer: {connector: claude, mcp: [docs, docs/search, there]}
+  mover: {function: "tests:models", mcp: [theirs]}
+phases:
+  - number: 0
+    name: Only
+    tasks:
+      - {key: a, title: A, agent: writer, files: false}
+      - {key: b, title: B, agent: mover, files: false}
+"""
+    id_ = api.post("/projects", {"location": str(repo)}, 201)["id"]
+    api.post(f"/projects/{id_}/mcp", {"name": "there", "run": ["serve"]}, 201)
+    note = api.start(repo, workflow)["note"]
+    assert note == (
+        "agent-writer is to have the MCP server `docs`, which this project does not have, so it "
+        "works without. Add it with `conductor project mcp add docs -- COMMAND`."
+    )
+    api.post(f"/projects/{id_}/mcp", {"name": "docs", "run": ["serve"]}, 201)
+    assert api.start(repo, workflow)["note"] is None
 
 
 def test_no_project_is_a_clear_error(

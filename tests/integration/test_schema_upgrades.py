@@ -58,16 +58,36 @@ LESSON = {
     "action_taken": "",
     "created_at": 1,
 }
+TASK = {
+    "execution_id": "e1",
+    "generation": 1,
+    "current": True,
+    "phase": 0,
+    "agent": "a",
+    "title": "t",
+    "priority": 1,
+    "position": 0,
+    "files": False,
+    "needs_left": 1,
+    "notes": [],
+    "created_at": 1,
+}
+DECISION = {
+    "execution_id": "e1",
+    "attempt_id": "a",
+    "round": 1,
+    "call_id": "c",
+    "question": "Tabs?",
+    "options": [],
+    "status": "pending",
+    "created_at": 1,
+}
 
 
 @pytest.fixture
 def older(empty_database_url: str) -> Iterator[Engine]:
     """A database as version 0.1.0 first made it, with projects, executions and lessons."""
-    config = Config()
-    place = Path(migrations.__file__).parent
-    for name, value in (("script_location", str(place)), ("sqlalchemy.url", empty_database_url)):
-        config.set_main_option(name, value.replace("%", "%%"))
-    command.upgrade(config, "0001")
+    _upgrade(empty_database_url, "0001")
     engine = create_engine(empty_database_url)
     _add(engine, "projects", *({"settings": {}, **each} for each in PROJECTS))
     _add(engine, "workflow_versions", VERSION)
@@ -111,6 +131,20 @@ def test_lessons_from_before_are_conductors_own(older: Engine, empty_database_ur
     assert {row["decided_at"] for row in _rows(older, "lessons")} == {None}
 
 
+def test_questions_of_tasks_that_are_over_are_withdrawn(
+    older: Engine, empty_database_url: str
+) -> None:
+    _upgrade(empty_database_url, "0009")
+    for status in ("waiting", "cancelled", "superseded"):
+        _add(older, "tasks", {**TASK, "id": status, "key": f"0/{status}", "status": status})
+        _add(older, "decisions", {**DECISION, "id": status, "task_id": status})
+    answered = {"id": "z", "task_id": "cancelled", "status": "answered", "answer": "tabs"}
+    _add(older, "decisions", {**DECISION, **answered})
+    migrations.upgrade(empty_database_url)
+    states = [row["status"] for row in _rows(older, "decisions")]
+    assert states == ["withdrawn", "withdrawn", "pending", "answered"]
+
+
 def test_an_upgrade_that_fails_leaves_all_as_it_was(older: Engine, empty_database_url: str) -> None:
     with older.begin() as connection:
         connection.execute(text("CREATE INDEX uq_projects_location ON projects (name)"))
@@ -121,6 +155,14 @@ def test_an_upgrade_that_fails_leaves_all_as_it_was(older: Engine, empty_databas
     with older.begin() as connection:
         connection.execute(text("DROP INDEX uq_projects_location"))
     assert migrations.upgrade(empty_database_url) == migrations.revision(empty_database_url)
+
+
+def _upgrade(url: str, revision: str) -> None:
+    config = Config()
+    place = Path(migrations.__file__).parent
+    for name, value in (("script_location", str(place)), ("sqlalchemy.url", url)):
+        config.set_main_option(name, value.replace("%", "%%"))
+    command.upgrade(config, revision)
 
 
 def _add(engine: Engine, name: str, *rows: dict[str, Any]) -> None:

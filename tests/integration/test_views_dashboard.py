@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conductor_app.domain.outcome import Failed, Succeeded
+from conductor_app.domain.outcome import Failed, Question, Succeeded, Suspended
 from conductor_app.engine.claim import Claim
 from conductor_app.store import records
 from conductor_app.views.dashboard import dashboard, markdown
@@ -142,6 +142,15 @@ def test_what_blocks_it_is_at_the_top(engine: Engine) -> None:
     assert "Status: ⏸️ paused: 0/a (failed): nothing that needs it can go on." in text
     assert "**high** Phase 0 - agent-models: `AGENT_ERROR`: broke \\| down" in text
     assert "replay (recorded turns, no model)" in text
+
+
+def test_a_question_is_at_the_top(engine: Engine) -> None:
+    id_ = engine.start(FLOW)
+    assert "Questions" not in markdown(engine.do(dashboard, id_))
+    asks = Suspended("DECISION", "It asks.", bounded=False, question=Question("c1", "Which?"))
+    engine.run(outcomes={"0/a": [asks]})
+    text = markdown(engine.do(dashboard, id_))
+    assert "- Questions: 1 waits for an answer: `conductor decisions`\n" in text
 
 
 def test_which_phases_are_replayed(engine: Engine) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import insert
 
-from conductor_app.domain.outcome import Failed
+from conductor_app.domain.outcome import Failed, Question, Succeeded, Suspended
 from conductor_app.engine import control, task_control
+from conductor_app.engine.decisions import decide
 from conductor_app.errors import Ambiguous, NotFound
 from conductor_app.ids import new_id
 from conductor_app.store.tables import phases, tasks
 from conductor_app.views.current import current_execution, last_execution
+from conductor_app.views.decisions import listed
 from conductor_app.views.status import status
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
 
@@ -167,6 +169,16 @@ def test_a_phase_that_has_passed_names_the_word_of_a_person_that_it_waits_for(
     engine.do(control.advance, id_)
     found = engine.do(status, id_)
     assert (found["status"], found["nextStep"]) == ("completed", None)
+
+
+def test_questions_that_wait_for_an_answer_count(engine: Engine) -> None:
+    ids = [engine.start(TWO_PHASES), engine.start(TWO_PHASES)]
+    asks = Suspended("DECISION", "It asks.", bounded=False, question=Question("c1", "Which?"))
+    engine.run(outcomes={"0/types": [asks, Succeeded(), asks]})
+    assert [engine.do(status, each)["pendingDecisions"] for each in ids] == [1, 0]
+    (asked,) = engine.do(listed, status="pending").items
+    engine.do(decide, asked["id"], "This one")
+    assert engine.do(status, ids[0])["pendingDecisions"] == 0
 
 
 def test_one_that_moves_on_by_itself_or_is_paused_waits_for_no_such_word(engine: Engine) -> None:
