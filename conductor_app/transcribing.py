@@ -14,6 +14,7 @@ from conductor_app.catalog import AGENTS
 from conductor_app.domain.states import PhaseState, TaskState
 from conductor_app.domain.workflow import Workflow
 from conductor_app.errors import NotFound
+from conductor_app.recordable import done_late, ended_attempts, to_play
 from conductor_app.recordings import REVIEWS, recorded_attempts, recording_file
 from conductor_app.store import phases, tables, tasks, workflows
 from conductor_app.store.database import Transaction
@@ -25,6 +26,9 @@ EFFECT = "effect.jsonl"
 UNRECORDABLE = "unrecordable"
 FINISH = "finish"
 NOTHING_KEPT = "nothing was kept of it"
+DONE_LATE = (
+    "a person had it done again, later than a replay does it, which might come to another result"
+)
 NO_NEED = "Its agents are Python functions, which need no recording."
 Line = dict[str, Any]
 
@@ -107,30 +111,23 @@ def _told(
         if row.phase <= last and not agents[row.agent].function
     ]
     found = {row.key: _Task() for row in rows}
-    for row in _attempts(tx, execution.id):
+    ended = ended_attempts(tx, execution.id)
+    for row in to_play(ended):
         if row.key in found:
             _add(found[row.key], row, artifacts / execution.id / row.id)
+    late = done_late(tx, execution.id, ended)
     for row in rows:
         task = found[row.key]
         if row.status == TaskState.SKIPPED:
             task.whole = False
             task.left_out.append(f"{row.key}: a person skipped it, which no replay does.")
+        elif row.key in late:
+            task.whole = False
+            task.left_out.append(f"{row.key}: {DONE_LATE}.")
         elif not task.texts and task.whole:
             task.whole = False
             task.left_out.append(f"{row.key}: {NOTHING_KEPT}.")
     return found
-
-
-def _attempts(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
-    """Those that came to an end of their own, of all tasks."""
-    attempts, of = tables.attempts, tables.tasks
-    ended = attempts.c.status.in_(("succeeded", "failed"))
-    return tx.all(
-        select(attempts.c.id, attempts.c.number, attempts.c.status, of.c.key)
-        .join(of, of.c.id == attempts.c.task_id)
-        .where(attempts.c.execution_id == execution_id, ended)
-        .order_by(attempts.c.started_at, attempts.c.id)
-    )
 
 
 def _add(task: _Task, attempt: Row[Any], folder: Path) -> None:

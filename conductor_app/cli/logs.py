@@ -12,6 +12,7 @@ from conductor_app.cli.invocation import Invocation, command
 from conductor_app.cli.reading import reading
 from conductor_app.cli.tasks import task_of
 from conductor_app.errors import NotFound
+from conductor_app.views.units import numbered
 
 if TYPE_CHECKING:
     from conductor_app.cli.output import Output
@@ -82,7 +83,7 @@ def _of_task(invocation: Invocation, execution: str | None, named: str) -> list[
         (each, settings.places.artifacts / chosen.id / each["id"] / "log.txt") for each in attempts
     ]
     return [
-        Source(f"{key} attempt {each['number']} ({_how(each)})", file)
+        Source(f"{key} {numbered(each)} ({_how(each)})", file)
         for each, file in files
         if file.exists()
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from conductor_app.cli.words import ICONS, NOTE, failure, one_line
 from conductor_app.domain.location import is_url
 from conductor_app.views.report_text import taken_checks
-from conductor_app.views.units import duration
+from conductor_app.views.units import duration, numbered
 
 Item = Mapping[str, Any]
 SHORT_COMMIT = 8
@@ -27,7 +27,7 @@ def report_lines(report: Item, repository: str) -> Iterator[str]:
     yield from _commits(report)
     yield ""
     yield from _totals(report)
-    yield from _unrecorded(report)
+    yield from _not_done(report)
     yield from _waiting(report)
     yield from _ways_on(execution, repository)
     yield ""
@@ -97,7 +97,7 @@ def _failed(report: Item, repository: str) -> Iterator[str]:
 def _attempt(task: Item, attempt: Item, repository: str) -> Iterator[str]:
     mended = " (mended by a later attempt)" if task["status"] == "completed" else ""
     why = failure(attempt["error_kind"], attempt["error_message"]) or attempt["status"]
-    yield f"   {NOTE} {task['key']}, attempt {attempt['number']}: {why}{mended}"
+    yield f"   {NOTE} {task['key']}, {numbered(attempt)}: {why}{mended}"
     if attempt["kept"] and repository:
         yield f"      Its work: {_way_to_see(repository, attempt['kept'])}"
 
@@ -126,7 +126,8 @@ def _totals(report: Item) -> Iterator[str]:
     totals, usage, execution = report["totals"], report["totals"]["usage"], report["execution"]
     labelled = ", as recorded; nothing was spent" if execution["replay"] else ""
     yield f"Tasks     {_tasks(report)}"
-    yield f"Attempts  {totals['attempts']}, {totals['retries']} of them after a first one"
+    again = f", {totals['retries']} of them after a first one" if totals["retries"] else ""
+    yield f"Attempts  {totals['attempts']}{again}"
     yield f"Time      {duration(execution['seconds'])}"
     yield f"Tokens    {_tokens(usage)}{labelled}"
     if execution["replayed"] and not execution["replay"]:
@@ -159,6 +160,11 @@ def _bill(line: Item) -> str:
     )
 
 
+def _not_done(report: Item) -> Iterator[str]:
+    for number, line in enumerate((*_unrecorded(report), *_skipped(report))):
+        yield f"{'Not done' if number == 0 else '':<10}{line}"
+
+
 def _unrecorded(report: Item) -> Iterator[str]:
     missing = [
         f"{phase['number']} ({phase['name']})"
@@ -166,7 +172,14 @@ def _unrecorded(report: Item) -> Iterator[str]:
         if not phase["recorded"]
     ]
     if report["execution"]["replay"] and missing:
-        yield f"Not done  No recording of phases {', '.join(missing)}; they need a model"
+        yield f"No recording of phases {', '.join(missing)}; they need a model"
+
+
+def _skipped(report: Item) -> Iterator[str]:
+    for phase in report["phases"]:
+        for task in phase["tasks"]:
+            if task["status"] == "skipped":
+                yield f"{task['key']}, which a person skipped: {one_line(task['summary'])}"
 
 
 def _waiting(report: Item) -> Iterator[str]:

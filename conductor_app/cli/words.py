@@ -31,6 +31,7 @@ ICONS: Mapping[str, str] = {
 LONGEST_REASON = 200
 # Of what has to be done something about: advice comes last, and must not be cut.
 LONGEST_ADVICE = 1_500
+JUDGED_AGAIN = "is judged again: a task is done anew"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def _execution(before: str, after: str, facts: Facts, _: object) -> Words:
 def _phase(before: str, after: str, facts: Facts, _: object) -> Words:
     name = f"Phase {facts['number']} ({facts['name']})"
     if after == "in_progress" and before == "validating":
-        return NOTE, f"{name}: its checks found something to mend"
+        if not (why := _why(facts)):
+            return NOTE, f"{name} {JUDGED_AGAIN}"
+        return NOTE, f"{name}: its checks found something to mend ({why})"
     return {
         "in_progress": (WORKING, f"{name} begins"),
         "validating": (WORKING, f"{name}: exit criteria and phase tests run"),
@@ -97,8 +100,9 @@ def _phase(before: str, after: str, facts: Facts, _: object) -> Words:
 def _milestone(before: str, after: str, facts: Facts, _: object) -> Words:
     name = f"Milestone {facts['name']}"
     if after == "pending" and before == "validating":
-        why = f" ({one_line(facts['why'], LONGEST_ADVICE)})" if facts.get("why") else ""
-        return NOTE, f"{name}: a check failed{why}; the task behind it is opened again"
+        if not (why := _why(facts)):
+            return NOTE, f"{name} {JUDGED_AGAIN}"
+        return NOTE, f"{name}: a check failed ({why}); the task behind it is opened again"
     return {
         "validating": (WORKING, f"{name}: its checks run"),
         "completed": (DONE, f"{name} is complete"),
@@ -168,6 +172,11 @@ def _reported(facts: Facts) -> tuple[str, str]:
 def _proposed(facts: Facts) -> tuple[str, str]:
     learnt = one_line(facts["description"].rstrip("."))
     return NOTE, f"Lesson proposed: {learnt}. Accept it: conductor lessons accept {facts['lesson']}"
+
+
+def _why(facts: Facts) -> str:
+    """The check that failed; empty where none has, and other work made the judging void."""
+    return one_line(facts.get("why", ""), LONGEST_ADVICE)
 
 
 def _number(facts: Facts) -> str:

@@ -52,15 +52,14 @@ def _milestone(
         return
     if being_mended(tx, execution, (each.reopens for each in bad)):
         # Another milestone's checks have opened it again: judged once more when that is done.
-        phases.move_milestone(tx, row, MilestoneState.PENDING)
+        phases.move_milestone(tx, row, MilestoneState.PENDING, why=_why(bad))
         return
     task = _to_reopen(tx, execution, row.phase, bad, row.key)
     if task is None or row.rounds >= _rounds_allowed(tx, execution, task):
         phases.move_milestone(tx, row, MilestoneState.FAILED)
         block_unproven(tx, execution, f"Milestone {row.name} fails its checks{_named(bad)}")
         return
-    why = f"{bad[0].name}: {bad[0].message}"
-    phases.move_milestone(tx, row, MilestoneState.PENDING, why=why, rounds=row.rounds + 1)
+    phases.move_milestone(tx, row, MilestoneState.PENDING, why=_why(bad), rounds=row.rounds + 1)
     generations.renew(tx, execution, task, _notes(task, bad))
 
 
@@ -73,15 +72,15 @@ def _phase(tx: Transaction, execution: Execution, phase_id: str, bad: Sequence[J
         return
     _tell(tx, execution, row.number, bad, f"Phase {row.number}")
     if _absent(bad):
-        phases.move(tx, row, PhaseState.IN_PROGRESS, verdict="failed")
+        phases.move(tx, row, PhaseState.IN_PROGRESS, why=_why(bad), verdict="failed")
         _block_unjudged(tx, execution, f"Phase {row.number}", bad)
         return
     task = _to_reopen(tx, execution, row.number, bad, None)
     if task is None or row.rounds >= _rounds_allowed(tx, execution, task):
-        phases.move(tx, row, PhaseState.IN_PROGRESS, verdict="failed")
+        phases.move(tx, row, PhaseState.IN_PROGRESS, why=_why(bad), verdict="failed")
         block_unproven(tx, execution, f"Phase {row.number} fails its checks{_named(bad)}")
         return
-    phases.move(tx, row, PhaseState.IN_PROGRESS, rounds=row.rounds + 1)
+    phases.move(tx, row, PhaseState.IN_PROGRESS, why=_why(bad), rounds=row.rounds + 1)
     generations.renew(tx, execution, task, _notes(task, bad))
 
 
@@ -156,6 +155,10 @@ def _notes(task: Row[Any], bad: Sequence[Judgement]) -> list[dict[str, Any]]:
         }
         for each in bad
     ]
+
+
+def _why(bad: Sequence[Judgement]) -> str:
+    return f"{bad[0].name}: {bad[0].message}"
 
 
 def _named(bad: Sequence[Judgement]) -> str:

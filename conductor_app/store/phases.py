@@ -80,7 +80,15 @@ def all_current(tx: Transaction, execution_id: str) -> Sequence[Row[Any]]:
     )
 
 
-def move(tx: Transaction, phase: Row[Any], state: PhaseState, **values: Any) -> bool:
+def move(
+    tx: Transaction,
+    phase: Row[Any],
+    state: PhaseState,
+    *,
+    why: str | None = None,
+    **values: Any,
+) -> bool:
+    """`why` is for those who watch: the check that failed."""
     changed = tx.run(
         update(phases)
         .where(phases.c.id == phase.id, phases.c.status == phase.status)
@@ -95,6 +103,7 @@ def move(tx: Transaction, phase: Row[Any], state: PhaseState, **values: Any) -> 
             state,
             number=phase.number,
             name=phase.name,
+            **({"why": why} if why else {}),
         )
     return bool(changed)
 
@@ -126,7 +135,7 @@ def move_milestone(
     why: str | None = None,
     **values: Any,
 ) -> bool:
-    """`why` is for those who watch."""
+    """`why` is for those who watch: the check that failed."""
     changed = tx.run(
         update(milestones)
         .where(milestones.c.id == milestone.id, milestones.c.status == milestone.status)

@@ -129,12 +129,14 @@ def task(row: Row[Any]) -> Item:
 
 
 def attempt(row: Row[Any]) -> Item:
-    """An attempt of a row that has its task's key as `task_key`."""
+    """An attempt of a row that has its task's key as `task_key`, and its `generation`, each of
+    which numbers its own."""
     kept = (
         "id",
         "execution_id",
         "task_id",
         "task_key",
+        "generation",
         "number",
         "round",
         "worker_id",

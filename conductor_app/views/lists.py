@@ -16,6 +16,7 @@ from conductor_app.domain.states import (
 )
 from conductor_app.engine.dispatch import SILENCE
 from conductor_app.store import tables
+from conductor_app.store import workflows as stored_workflows
 from conductor_app.store.database import Transaction
 from conductor_app.views import items
 from conductor_app.views.lessons import CATEGORIES, lesson
@@ -160,7 +161,7 @@ def tasks(
         Filter(table.c.key, key),
         Filter(table.c.status, status, list(TaskState)),
         Filter(table.c.phase, phase),
-        Filter(table.c.agent, _agents(agent)),
+        Filter(table.c.agent, _agents(agent), _known_agents(tx, execution_id) if agent else ()),
         Filter(table.c.milestone, milestone),
     )
     page = cut(tx, statement, order_of(TASK_ORDERS, sort), items.task, limit, cursor)
@@ -183,7 +184,7 @@ def attempts(
     """The attempts of an execution, or of the tasks with these keys (all generations)."""
     table = tables.attempts
     statement = narrowed(
-        select(table, _OF_TASK)
+        select(table, _OF_TASK, tables.tasks.c.generation)
         .join(tables.tasks, tables.tasks.c.id == table.c.task_id)
         .where(table.c.execution_id == execution_id),
         Filter(tables.tasks.c.key, task),
@@ -316,6 +317,13 @@ def _sandbox_levels(tx: Transaction, worker_ids: Sequence[str]) -> dict[str, str
 def _of(table: Any, execution_id: str, history: bool) -> Any:
     statement = select(table).where(table.c.execution_id == execution_id)
     return statement if history else statement.where(table.c.current)
+
+
+def _known_agents(tx: Transaction, execution_id: str) -> list[str]:
+    """Those of its workflow, whether they have a task in it or not."""
+    table = tables.executions
+    version = tx.value(select(table.c.workflow_version).where(table.c.id == execution_id))
+    return sorted(stored_workflows.agents_of(tx, version))
 
 
 def _agents(wanted: Wanted) -> Wanted:

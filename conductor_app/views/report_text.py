@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conductor_app.views.markdown import code, document, listed, table, text
-from conductor_app.views.units import duration, percent, shown, to_the_second
+from conductor_app.views.units import duration, numbered, percent, shown, to_the_second
 
 Item = Mapping[str, Any]
 
@@ -106,13 +106,14 @@ def _replayed(report: Item) -> Sequence[tuple[str, str]]:
 
 
 def _bill(line: Item) -> Sequence[str]:
-    unknown = f", {line['unpriced_calls']} calls at no known price"
+    unpriced = line["unpriced_calls"]
+    unknown = f", {unpriced} call{'s' * (unpriced != 1)} at no known price"
     return (
         text(line["agent"]),
         f"{text(line['connector'])}: {text(line['model'])}",
         str(line["calls"]),
         tokens(line),
-        f"{line['cost_usd']} USD{unknown if line['unpriced_calls'] else ''}",
+        f"{line['cost_usd']} USD{unknown if unpriced else ''}",
         " to ".join(line["prices_of"]),
     )
 
@@ -185,6 +186,9 @@ def _task(task: Item) -> tuple[str, ...]:
     status = f"{mark(task['status'])} {task['status']}"
     if task["error_message"] and task["status"] == "failed":
         status += f": {_failure(task)}"
+    if task["status"] == "skipped":
+        # The reason of the person who skipped it.
+        status += f": {text(task['summary'])}"
     took = sum(each["seconds"] or 0 for each in task["attempts"])
     return (
         code(task["key"]),
@@ -229,7 +233,7 @@ def _failed(report: Item) -> Sequence[str | list[str]]:
 
 
 def _failed_attempt(task: Item, attempt: Item) -> list[str]:
-    name = f"{code(task['key'])}, attempt {attempt['number']}{_confined(attempt)}"
+    name = f"{code(task['key'])}, {numbered(attempt)}{_confined(attempt)}"
     kept = f" Its work: {code('git show ' + attempt['kept'])}" if attempt["kept"] else ""
     return [f"- {name}: {_failure(attempt)}{kept}", *_checks(attempt["checks"])]
 

@@ -122,7 +122,7 @@ def _attempts(tx: Transaction, execution_id: str) -> dict[str, list[Row[Any]]]:
     table = tables.attempts
     found: dict[str, list[Row[Any]]] = {}
     statement = (
-        select(table, tables.tasks.c.key.label("task_key"))
+        select(table, tables.tasks.c.key.label("task_key"), tables.tasks.c.generation)
         .join(tables.tasks, tables.tasks.c.id == table.c.task_id)
         .where(table.c.execution_id == execution_id)
         .order_by(table.c.started_at, table.c.id)

@@ -235,7 +235,7 @@ def test_a_verdict_that_is_none_is_the_reviewers_failure(joined: Day) -> None:
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "There is no review, which says nothing about the work." in ran.stderr
     assert "gave no verdict that can be read" in ran.stderr
-    assert "Attempts  1, 0 of them after a first one" in ran.stdout
+    assert "Attempts  1\n" in ran.stdout
     day.server.add("review", script=BUILT_IN["verdict-pass"])
     ran = day.conductor("run", "--resume", f"--project={day.repository}")
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from conductor_app.cli.words import sentence_of
 from conductor_app.domain.outcome import (
     Conflicted,
     Failed,
@@ -19,9 +21,10 @@ from conductor_app.engine.rerun import rerun
 from conductor_app.engine.rollback import rollback
 from conductor_app.errors import NotFound, Refused
 from conductor_app.queue import SYSTEM_QUEUE
+from conductor_app.store.tables import events
 from tests.fakes import invariants
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
-from tests.fakes.worker import DIES
+from tests.fakes.worker import DIES, judgements
 
 GIVES_UP = Failed("AGENT_ERROR", "broken", retryable=False)
 BAD = Judged((Judgement("milestone", "m", "works", "command", "failed", "no", {}),), "tip")
@@ -51,6 +54,13 @@ def flow(engine: Engine, files: bool = True, **wanted: Any) -> str:
         ),
         **wanted,
     )
+
+
+def sentences(engine: Engine, one: str) -> list[str]:
+    """What is told to those who watch."""
+    mine = select(events).where(events.c.stream == f"execution:{one}").order_by(events.c.number)
+    told = (sentence_of(event, None) for event in engine.rows(mine))
+    return [each.text for each in told if each]
 
 
 def generations(engine: Engine, one: str) -> dict[str, int]:
@@ -185,6 +195,27 @@ class TestJudging:
         assert not worker.report(judging, Judged((), "old tip")).accepted
         engine.run()
         assert engine.phase(one, 0).verdict == "passed"
+
+    def test_what_is_being_judged_is_told_apart_from_what_failed(self, engine: Engine) -> None:
+        only = phase(
+            task("a", milestone="m"), milestones=[milestone("m", check())], exit_criteria=[check()]
+        )
+        one = engine.start(workflow(only))
+        bad: Any = [None, lambda claim: Judged(judgements(claim, "failed", "no"), claim.tip)]
+        worker = engine.worker(outcomes={"0/m": bad, "phase/0": bad[1:]})
+        worker.run(until=lambda: engine.milestone(one, "0/m").status == "validating")
+        engine.do(rerun, one, "0/a")
+        worker.run(until=lambda: engine.phase(one, 0).status == "validating")
+        engine.do(rerun, one, "0/a")
+        worker.run()
+        assert engine.status(one) == "completed"
+        told = [each for each in sentences(engine, one) if "again" in each or "mend" in each]
+        assert told == [
+            "Milestone m is judged again: a task is done anew",
+            "Phase 0 (Phase 0) is judged again: a task is done anew",
+            "Milestone m: a check failed (it works: no); the task behind it is opened again",
+            "Phase 0 (Phase 0): its checks found something to mend (it works: no)",
+        ]
 
     def test_a_milestone_that_fails_is_given_its_rounds_again(self, engine: Engine) -> None:
         one = engine.start(

@@ -1,6 +1,7 @@
 """A run's transcripts and verdicts as recordings that can be read back; PostgreSQL and SQLite."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,25 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from conductor_app.domain.outcome import Failed, Judged, Judgement, Succeeded
-from conductor_app.recordings import read_recording, recorded_attempts, recorded_review
-from conductor_app.store.tables import attempts
+from conductor_app.domain.outcome import Conflicted, Failed, Judged, Judgement, Succeeded
+from conductor_app.domain.workflow import Workflow
+from conductor_app.engine import task_control
+from conductor_app.engine.claim import Claim
+from conductor_app.engine.generations import before
+from conductor_app.engine.rerun import rerun
+from conductor_app.engine.rollback import rollback
+from conductor_app.queue import SYSTEM_QUEUE
+from conductor_app.recordings import (
+    read_recording,
+    recorded_attempts,
+    recorded_review,
+    recording_file,
+)
+from conductor_app.store.tables import attempts, tasks
 from conductor_app.transcribing import EFFECT, TRANSCRIPT, NothingToRecord, record
 from conductor_app.views import current
-from tests.fakes.engine import Engine, engine_on, milestone, phase, task, workflow
+from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
+from tests.fakes.worker import judgements
 
 REVIEW = {"kind": "rubric", "name": "It is right", "criteria": ["Right."], "task": "a"}
 FLOW = workflow(
@@ -209,3 +223,117 @@ def test_being_sent_back_counts_in_the_key_of_a_recording(engine: Engine, tmp_pa
     assert (note["before"], note["review"]) == (2, True)
     [review, *_] = [job for job in engine.jobs(id_, "check") if "milestone" in job.payload]
     assert review.queue == "agent.validator"
+
+
+RIGHT = Succeeded("did it", "a" * 40, "t")
+WRONG = Failed("CHECK_FAILED", "no")
+FAILS_FOR_GOOD = Failed("AGENT_ERROR", "no", retryable=False)
+REFUSED, APPROVED = judged("failed"), judged("passed")
+
+
+def under_way(engine: Engine, flow: Workflow = FLOW, **outcomes: list[Any]) -> str:
+    """An execution at which all was done that can be, by task or milestone."""
+    id_ = engine.start(flow)
+    goes_on(engine, **outcomes)
+    return id_
+
+
+def goes_on(engine: Engine, **outcomes: list[Any]) -> None:
+    engine.run(outcomes={f"{name[-1]}/{name[0]}": each for name, each in outcomes.items()})
+
+
+def played(engine: Engine, id_: str, tmp_path: Path) -> dict[str, list[int]]:
+    """What is recorded of each task: its attempts, counted as they came in the run."""
+    counts: Counter[str] = Counter()
+    of = select(attempts.c.id, tasks.c.key).join(tasks, tasks.c.id == attempts.c.task_id)
+    for row in engine.rows(of.order_by(attempts.c.id)):
+        counts[row.key] += 1
+        folder = tmp_path / "artifacts" / id_ / row.id
+        folder.mkdir(parents=True)
+        lines = [turn(counts[row.key], call("c", "finish")), result("c")]
+        (folder / TRANSCRIPT).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    kept(engine, id_, tmp_path)
+    root = tmp_path / "kept"
+    return {
+        key: [
+            read_recording(recording_file("w", key, number, root)).turns[0].said.usage.input_tokens
+            for number in numbers
+        ]
+        for key, numbers in recorded_attempts("w", root).items()
+    }
+
+
+class TestWhatAPersonHadDoneAgain:
+    """Nobody does it again in a replay, and that comes to the same tree."""
+
+    def test_what_failed_for_good_before_a_retry_is_not_played(
+        self, engine: Engine, tmp_path: Path
+    ) -> None:
+        id_ = under_way(engine, a0=[WRONG, FAILS_FOR_GOOD])
+        engine.do(task_control.retry, id_, "0/a")
+        goes_on(engine, a0=[WRONG, RIGHT], m0=[APPROVED])
+        assert played(engine, id_, tmp_path) == {"0/a": [3, 4], "1/b": [1]}
+
+    def test_what_was_sent_back_before_that_is(self, engine: Engine, tmp_path: Path) -> None:
+        id_ = under_way(engine, a0=[WRONG, RIGHT, WRONG, FAILS_FOR_GOOD], m0=[REFUSED])
+        engine.do(task_control.retry, id_, "0/a")
+        asked: list[int] = []
+
+        def right(claim: Claim) -> Succeeded:
+            asked.append(claim.failures + before(claim.notes) + 1)
+            return RIGHT
+
+        goes_on(engine, a0=[right], m0=[APPROVED])
+        assert played(engine, id_, tmp_path) == {"0/a": [1, 2, 5], "1/b": [1]}
+        # As the third it is played, too.
+        assert asked == [3]
+
+    def test_a_rerun_is_played_in_the_place_of_what_it_took_back(
+        self, engine: Engine, tmp_path: Path
+    ) -> None:
+        id_ = engine.start(FLOW)
+        engine.run(until=lambda: engine.milestone(id_, "0/m").status == "validating")
+        engine.do(rerun, id_, "0/a")
+        goes_on(engine, a0=[WRONG, RIGHT], m0=[APPROVED])
+        assert played(engine, id_, tmp_path) == {"0/a": [2, 3], "1/b": [1]}
+
+    def test_of_a_phase_that_was_rolled_back_the_last_course_is_played(
+        self, engine: Engine, tmp_path: Path
+    ) -> None:
+        id_ = under_way(engine, a0=[RIGHT, WRONG, RIGHT], m0=[REFUSED], b1=[FAILS_FOR_GOOD])
+        for to in (0, 1):
+            engine.do(rollback, id_, to)
+            goes_on(engine, b1=[FAILS_FOR_GOOD])
+        engine.do(rerun, id_, "1/b")
+        goes_on(engine)
+        assert played(engine, id_, tmp_path) == {"0/a": [4], "1/b": [4]}
+
+    def test_what_no_replay_does_at_that_time_is_said(self, engine: Engine, tmp_path: Path) -> None:
+        """A replay does it first, so that what was sent back might not be."""
+        pair = phase(
+            task("a", milestone="m", files=True),
+            task("b", milestone="n", files=True),
+            task("c", "api"),
+            milestones=[milestone(key, check()) for key in "mn"],
+        )
+        id_ = engine.start(workflow(pair))
+
+        def refused(claim: Claim) -> Judged:
+            engine.later(1)
+            return Judged(judgements(claim, "failed", "no"), claim.tip)
+
+        engine.run(outcomes={"0/n": [refused]}, queues=["agent.models", SYSTEM_QUEUE])
+        assert engine.task(id_, "0/b").generation == 2
+        engine.later(1)
+        engine.do(rerun, id_, "0/a")
+        engine.run()
+        assert engine.status(id_) == "completed"
+        with pytest.raises(NothingToRecord, match="0/a: a person had it done again, later than"):
+            played(engine, id_, tmp_path)
+
+
+def test_work_that_conflicted_is_not_played(engine: Engine, tmp_path: Path) -> None:
+    id_ = engine.start(FLOW)
+    conflict: list[Any] = [Conflicted("both changed it"), None]
+    engine.run(outcomes={"0/a": [WRONG], "integrate": conflict, "0/m": [APPROVED]})
+    assert played(engine, id_, tmp_path) == {"0/a": [1, 3], "1/b": [1]}

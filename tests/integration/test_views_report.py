@@ -12,6 +12,7 @@ from conductor_app.domain.outcome import Failed, Judged, Judgement, Succeeded, U
 from conductor_app.engine import task_control
 from conductor_app.errors import NotFound
 from conductor_app.store import records
+from conductor_app.views import lists
 from conductor_app.views.report import markdown, report
 from tests.fakes.engine import Engine, check, engine_on, milestone, phase, task, workflow
 from tests.fakes.worker import judgements
@@ -216,9 +217,9 @@ def test_the_text_has_it_all(engine: Engine, done: str) -> None:
 def test_an_execution_that_changed_nothing_says_so(engine: Engine) -> None:
     id_ = engine.start(workflow(phase(task("a", files=True))))
     engine.run(outcomes={"0/a": [Succeeded("Nothing to do.")]})
-    assert "\nNo commit: no file was changed.\n" in "\n".join(
-        report_lines(engine.do(report, id_), "/srv/shop")
-    )
+    told = "\n".join(report_lines(engine.do(report, id_), "/srv/shop"))
+    assert "\nNo commit: no file was changed.\n" in told
+    assert "\nAttempts  1\n" in told
 
 
 def test_a_failed_attempt_has_its_kind_and_what_it_left(engine: Engine) -> None:
@@ -245,6 +246,39 @@ def test_a_failed_attempt_has_its_kind_and_what_it_left(engine: Engine) -> None:
     assert "0/a, attempt 1: NO_RESULT: It said nothing.\n" in bill
     assert f"      Its work: git -C '/srv/my shop' show {ref}\n" in bill
     assert f"{ref}, in the worker's mirror" in "\n".join(report_lines(found, "https://a.b/c.git"))
+
+
+def test_attempts_of_different_generations_are_told_apart(engine: Engine) -> None:
+    """Each generation counts its own."""
+    id_ = engine.start(FLOW, target_phase=0)
+    broken = Failed("AGENT_ERROR", "broken", retryable=False)
+    engine.run(outcomes={"0/a": [broken]})
+    engine.do(task_control.retry, id_, "0/a")
+    engine.run(outcomes={"0/a": [broken]})
+    found = engine.do(report, id_)
+    tries = found["phases"][0]["tasks"][0]["attempts"]
+    assert [(each["generation"], each["number"]) for each in tries] == [(1, 1), (2, 1)]
+    bill, text = "\n".join(report_lines(found, "")), markdown(found)
+    for number in ("attempt 1", "attempt 1 of generation 2"):
+        assert f"0/a, {number}: AGENT_ERROR: broken\n" in bill
+        assert f"- `0/a`, {number}: `AGENT_ERROR`: broken\n" in text
+    with engine.reading() as tx:
+        assert [each["generation"] for each in lists.attempts(tx, id_).items] == [1, 2]
+
+
+def test_what_a_person_skipped_has_its_reason(engine: Engine) -> None:
+    flow = workflow(phase(*map(task, "ab")), phase(task("c")), name="not-recorded")
+    id_ = engine.start(flow, target_phase=0)
+    engine.do(task_control.skip, id_, "0/a", "Not | needed\nyet")
+    engine.do(task_control.skip, id_, "0/b", "nor this")
+    found = engine.do(report, id_)
+    assert "| ⏭️ skipped: Not \\| needed yet |" in markdown(found)
+    told = "\n".join(report_lines(found, ""))
+    assert (
+        "\nNot done  No recording of phases 0 (Phase 0), 1 (Phase 1); they need a model\n"
+        "          0/a, which a person skipped: Not | needed yet\n"
+        "          0/b, which a person skipped: nor this\n"
+    ) in told
 
 
 def test_a_report_is_plain_json_at_every_moment(engine: Engine) -> None:

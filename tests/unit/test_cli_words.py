@@ -61,6 +61,7 @@ STATUS: dict[str, Any] = {
     "reason": None,
     "reasonDetail": None,
     "nextStep": None,
+    "pendingDecisions": 0,
     "overallProgress": 0.675,
     "targetPhase": 5,
     "eta": "2025-09-30T14:00:00.000Z",
@@ -91,6 +92,13 @@ def test_status_says_what_a_person_does_next() -> None:
     lines = [*status_lines({**STATUS, "nextStep": step, "eta": None})]
     assert f"Next: {step}" in lines
     assert not any("Next" in line for line in status_lines(STATUS))
+
+
+def test_status_says_that_somebody_must_answer() -> None:
+    one, two = ("\n".join(status_lines({**STATUS, "pendingDecisions": n})) for n in (1, 2))
+    assert "\nQuestions: 1 waits for an answer: `conductor decisions`\n" in one
+    assert "\nQuestions: 2 wait for an answer: `conductor decisions`\n" in two
+    assert "Questions" not in "\n".join(status_lines(STATUS))
 
 
 def test_status_says_what_the_document_leaves_out() -> None:
@@ -210,13 +218,26 @@ def test_milestones_and_phases() -> None:
     assert told(event("milestone", "validating", "completed", name="CRUD")) == (
         "✅ Milestone CRUD is complete"
     )
-    assert "opened again" in (told(event("milestone", "validating", "pending", name="CRUD")) or "")
+    failed = event("milestone", "validating", "pending", name="CRUD", why="tests: 1 failed")
+    assert told(failed) == (
+        "⚠️  Milestone CRUD: a check failed (tests: 1 failed); the task behind it is opened again"
+    )
     phase = {"number": 1, "name": "Core"}
     assert told(event("phase", "pending", "in_progress", **phase)) == "🔄 Phase 1 (Core) begins"
     assert told(event("phase", "validating", "completed", **phase)) == (
         "✅ Phase 1 (Core) is complete"
     )
-    assert "mend" in (told(event("phase", "validating", "in_progress", **phase)) or "")
+    failed = event("phase", "validating", "in_progress", **phase, why="tests: 1 failed")
+    assert told(failed) == (
+        "⚠️  Phase 1 (Core): its checks found something to mend (tests: 1 failed)"
+    )
+
+
+def test_what_is_judged_again_for_a_task_that_is_done_anew_has_not_failed() -> None:
+    reopened = event("milestone", "validating", "pending", name="CRUD")
+    assert told(reopened) == "⚠️  Milestone CRUD is judged again: a task is done anew"
+    reopened = event("phase", "validating", "in_progress", number=1, name="Core")
+    assert told(reopened) == "⚠️  Phase 1 (Core) is judged again: a task is done anew"
 
 
 def test_what_deserves_no_line() -> None:
