@@ -1,10 +1,11 @@
-"""Which execution a request means: the one it names, else the project's."""
+"""What a request means: the execution it names, else the project's; ids by their beginning."""
 
 from typing import Any
 
 from sqlalchemy import Row
 
 from conductor_app.engine import projects
+from conductor_app.store import prefixes, tables
 from conductor_app.store.database import Transaction
 from conductor_app.views import current
 
@@ -23,6 +24,21 @@ def last_execution(tx: Transaction, project: str | None, execution: str | None) 
     if execution is not None:
         return current.execution(tx, execution)
     return current.last_execution(tx, project_id(tx, project), BY_QUERY)
+
+
+def execution_id(tx: Transaction, execution: str | None) -> str | None:
+    """The id of the one whose parts alone are listed; raises NotFound."""
+    return None if execution is None else str(current.execution(tx, execution).id)
+
+
+def decision_id(tx: Transaction, given: str) -> str:
+    """The whole id of a decision of which the beginning may be given; raises Ambiguous."""
+    return prefixes.whole_id(tx, tables.decisions, given)
+
+
+def lesson_id(tx: Transaction, given: str) -> str:
+    """The same of a lesson."""
+    return prefixes.whole_id(tx, tables.lessons, given)
 
 
 def project_id(tx: Transaction, project: str | None) -> str | None:

@@ -15,7 +15,12 @@ from conductor_app.errors import Ambiguous, NotFound
 DIMENSIONS = ("day", "project", "execution", "task", "agent", "connector", "model")
 # How many days, executions and so on are shown at most.
 SHOWN = 500
-COLUMNS = ("Budget", "Of", "Unit", "Cap", "Spent", "Reserved", "Remaining")
+# Of usage, on a narrow terminal: the sentences below the table have the first four's sums.
+DISPENSABLE = (
+    *("Unpriced", "Silent", "Soft cap", "At worst"),
+    *("Id", "Workflow", "from cache", "out", "Tokens in"),
+)
+COLUMNS = ("Budget", "Unit", "Cap", "Spent", "Reserved", "Remaining")
 
 
 @click.group("budget", invoke_without_command=True, epilog="\b\nExample:\n  conductor budget")
@@ -91,7 +96,7 @@ def command_usage(
         total = usage.total(tx, *wanted)
     output = invocation.output
     if page.items:
-        output.table(*usage_rows(by, page.items, total))
+        output.table(*usage_rows(by, page.items, total), DISPENSABLE)
     calls = f"{total['calls']:,} call{'s' * (total['calls'] != 1)}"
     sentence = f"{calls}, {total['tokens']:,} tokens, {total['cost_usd']} USD."
     output.say(f"\n{sentence}" if page.items else "Nothing was used yet that costs money.")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conductor_app.cli.chosen import current_or_named
+from conductor_app.cli.chosen import to_be_shown
 from conductor_app.cli.invocation import Invocation
 from conductor_app.cli.project import project_of
 from conductor_app.cli.tasks import task_of
@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 def spoken(
     tx: "Transaction", invocation: Invocation, text: str, execution: str | None = None
 ) -> str:
-    """The budget as the API takes it, with the id of what it is for. Raises NotFound, Ambiguous."""
+    """The budget as the API takes it, with the id of what it is for. Raises NotFound, Ambiguous.
+
+    An execution may have ended: its budget can be shown, and the API says why it can't be changed.
+    """
     from conductor_app.engine import projects
+    from conductor_app.store import tasks
 
     kind, _, subject = text.partition(":")
     if kind == "execution":
-        return f"execution:{current_or_named(tx, invocation, subject or execution).id}"
+        return f"execution:{to_be_shown(tx, invocation, subject or execution).id}"
+    if kind == "task" and tasks.get(tx, subject.upper()) is not None:
+        # As messages name it: so it is found from wherever they are read.
+        return f"task:{subject.upper()}"
     if kind == "task" and subject:
-        chosen = current_or_named(tx, invocation, execution)
+        chosen = to_be_shown(tx, invocation, execution)
         return f"task:{task_of(tx, chosen.id, subject).id}"
     if kind == "project":
         name, _, day = subject.rpartition(":") if is_day(subject[-10:]) else (subject, "", "")

@@ -60,10 +60,12 @@ def _sent(name: str, value: "Decimal | str") -> Any:
 
 
 def budget_rows(budget: Item) -> list[Row]:
-    """A row for each unit: what may be spent, what is, what is reserved, what remains."""
-    rows = [(unit, *part) for unit, part in _parts(budget)]
-    heads = [(budget["budget"], budget["label"]), *[("", "")] * (len(rows) - 1)]
-    return [(*head, *row) for head, row in zip(heads, rows, strict=True)]
+    """A row for each unit: what may be spent, what is, what is reserved, what remains.
+
+    The first begins with the budget's name, the second with what that stands for.
+    """
+    heads = (budget["budget"], f"  {budget['label']}", "")
+    return [(head, unit, *part) for head, (unit, part) in zip(heads, _parts(budget), strict=False)]
 
 
 def _parts(budget: Item) -> Iterator[tuple[str, Row]]:
@@ -104,11 +106,7 @@ def remarks(budgets: Sequence[Item]) -> Iterator[str]:
 
 def usage_rows(by: str, items: Sequence[Item], total: Item) -> tuple[list[str], list[Row]]:
     """The head and the rows of a table of sums; columns that are empty everywhere are left out."""
-    named = any(each["name"] for each in items)
-    columns: list[tuple[str, list[object]]] = [
-        (by.capitalize(), [*(each["key"] for each in items), "total"]),
-        ("Name", [*(each["name"] for each in items), ""] if named else []),
-    ]
+    columns = _heads(by, items)
     for title, name in (
         ("Calls", "calls"),
         ("Tokens in", "input_tokens"),
@@ -129,6 +127,19 @@ def usage_rows(by: str, items: Sequence[Item], total: Item) -> tuple[list[str], 
         [title for title, _ in shown],
         list(zip(*(cells for _, cells in shown), strict=True)),
     )
+
+
+def _heads(by: str, items: Sequence[Item]) -> list[tuple[str, list[str]]]:
+    """What the rows are of: first what people call it, which of executions is their id."""
+    keys = [each["key"] for each in items]
+    names = [each["name"] or each["key"] for each in items]
+    match by:
+        case "execution":
+            return [("Execution", [*keys, "total"]), ("Workflow", [*names, ""])]
+        case "project" | "task":
+            return [(by.capitalize(), [*names, "total"]), ("Id", [*keys, ""])]
+        case _:
+            return [(by.capitalize(), [*keys, "total"])]
 
 
 def _cell(value: int | str | list[str]) -> str:

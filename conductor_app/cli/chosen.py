@@ -43,6 +43,18 @@ def to_be_shown(tx: "Transaction", invocation: "Invocation", named: str | None) 
         return current.execution(tx, newest)
 
 
+def to_be_listed(
+    tx: "Transaction", invocation: "Invocation", named: str | None
+) -> tuple[str | None, str | None]:
+    """Of which project, or of which execution, a list is; None is all of them. Raises NotFound."""
+    from conductor_app.views import current
+
+    if named is None:
+        return _project_id(tx, invocation), None
+    # An execution has its project, wherever the command is given.
+    return None, str(current.execution(tx, named.upper()).id)
+
+
 def _newest(tx: "Transaction", project_id: str | None) -> str | None:
     from sqlalchemy import select
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from conductor_app.cli.chosen import to_be_listed
 from conductor_app.cli.invocation import Invocation, command
 from conductor_app.cli.reading import reading
 from conductor_app.cli.words import one_line
@@ -12,19 +13,18 @@ SHOWN = 500
 
 
 @command("decisions", example="conductor decisions")
-@click.option("--all", "everything", is_flag=True, help="Also what has been answered.")
+@click.option("--all", "everything", is_flag=True, help="Also what was answered or withdrawn.")
 @click.option("--execution", metavar="ID", help="Only those of this execution.")
 def command_decisions(invocation: Invocation, everything: bool, execution: str | None) -> None:
     """List what agents ask. A task that asks waits for its answer, and no worker waits with it."""
-    from conductor_app.cli.budget_named import project_id
     from conductor_app.views import decisions
 
     with reading(invocation.settings) as tx:
+        project_id, execution_id = to_be_listed(tx, invocation, execution)
         rows = decisions.listed(
             tx,
-            # An execution has its project, wherever the command is given.
-            project_id=None if execution else project_id(tx, invocation),
-            execution_id=execution.upper() if execution else None,
+            project_id=project_id,
+            execution_id=execution_id,
             status=None if everything else "pending",
             limit=SHOWN,
         ).items
@@ -63,5 +63,7 @@ def command_decide(invocation: Invocation, decision: str, answer: tuple[str, ...
 def _told(row: dict[str, Any]) -> str:
     choice = f"\n  Options: {', '.join(row['options'])}" if row["options"] else ""
     answer = f"\n  Decided: {one_line(row['answer'])}" if row["answer"] else ""
+    if row["status"] == "withdrawn":
+        answer = "\n  Withdrawn: its task ended, or began anew"
     asks = f"{row['task']} of {row['execution_id']} (agent-{row['agent']}) asks"
     return f"{row['id']}  {asks}:\n  {row['question']}{choice}{answer}\n"

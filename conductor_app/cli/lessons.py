@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from conductor_app.cli.chosen import to_be_listed
 from conductor_app.cli.invocation import COMMON_OPTIONS, Invocation, command
 from conductor_app.cli.reading import reading
 from conductor_app.cli.words import one_line
@@ -67,15 +68,14 @@ def _states(proposed: bool, everything: bool) -> list[str] | None:
 
 
 def _list(invocation: Invocation, states: list[str] | None, execution: str | None) -> None:
-    from conductor_app.cli.budget_named import project_id
     from conductor_app.views import lists
 
     with reading(invocation.settings) as tx:
+        project_id, execution_id = to_be_listed(tx, invocation, execution)
         page = lists.lessons(
             tx,
-            # An execution has its project, wherever the command is given.
-            None if execution else project_id(tx, invocation),
-            execution_id=execution.upper() if execution else None,
+            project_id,
+            execution_id=execution_id,
             status=states,
             limit=SHOWN,
         )
@@ -84,19 +84,22 @@ def _list(invocation: Invocation, states: list[str] | None, execution: str | Non
         output.say(_told(row))
     if page.next_cursor:
         output.say(f"Only the newest {SHOWN} are shown; narrow it with --execution.")
-    sentence = _waiting([row for row in page.items if row["status"] == PROPOSED])
+    sentence = _in_short(page.items, waiting=states == [PROPOSED])
     output.say(sentence)
     output.result({"items": page.items, "next_cursor": page.next_cursor}, sentence)
 
 
-def _waiting(proposed: list[dict[str, Any]]) -> str:
-    if not proposed:
+def _in_short(rows: list[dict[str, Any]], *, waiting: bool) -> str:
+    """What waits for a person, and how it is decided; else how many there are."""
+    proposed = [row["id"] for row in rows if row["status"] == PROPOSED]
+    if proposed:
+        return (
+            f"{len(proposed)} proposed. Decide: conductor lessons accept {proposed[0]}, "
+            f"or conductor lessons reject {proposed[0]}"
+        )
+    if waiting:
         return "No lesson waits for you."
-    first = proposed[0]["id"]
-    return (
-        f"{len(proposed)} proposed. Decide: conductor lessons accept {first}, "
-        f"or conductor lessons reject {first}"
-    )
+    return f"{len(rows)} lesson{'s' * (len(rows) != 1)}." if rows else "No lessons."
 
 
 def _told(row: dict[str, Any]) -> str:

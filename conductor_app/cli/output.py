@@ -42,16 +42,31 @@ class Output:
         """What should be known but is not the result, on standard error."""
         click.echo(printable(text), err=True)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        dispensable: Sequence[str] = (),
+    ) -> None:
+        """Where a terminal is too narrow, the `dispensable` columns are left out, in this order."""
         from rich.table import Table
 
+        from conductor_app.cli.columns import fit
+
+        cells = {
+            title: [title, *("" if row[n] is None else printable(str(row[n])) for row in rows)]
+            for n, title in enumerate(columns)
+        }
+        widths = fit(cells, dispensable, self.console.width)
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for number, column in enumerate(columns):
-            # The first one names the row, and people copy it.
-            table.add_column(column, no_wrap=number == 0, overflow="fold")
-        for row in rows:
-            table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
+        for number, (title, width) in enumerate(widths.items()):
+            # The first one names the row: a name is known by how it begins.
+            table.add_column(title, width=width, overflow="fold" if number else "ellipsis")
+        for row in zip(*(cells[title][1:] for title in widths), strict=True):
+            table.add_row(*row)
         self.console.print(table)
+        if missing := [title for title in columns if title not in widths]:
+            self.say(f"The terminal is too narrow for {', '.join(missing)}; `--json` has it all.")
 
     def result(self, data: Any, message: str = "") -> None:
         """What the command found or did, in the shape of the API's answers. Silent for people."""

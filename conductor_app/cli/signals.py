@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from conductor_app.cli.chosen import to_be_listed
 from conductor_app.cli.invocation import Invocation, command
 from conductor_app.cli.reading import reading
 from conductor_app.domain.signals import SignalType
@@ -16,15 +17,14 @@ SHOWN = 500
 @click.option("--type", "type_", type=click.Choice([each.value for each in SignalType]))
 def command_signals(invocation: Invocation, execution: str | None, type_: str | None) -> None:
     """List what agents noticed and their tasks do not settle, the newest first."""
-    from conductor_app.cli.budget_named import project_id
     from conductor_app.views import signals
 
     with reading(invocation.settings) as tx:
+        project_id, execution_id = to_be_listed(tx, invocation, execution)
         page = signals.listed(
             tx,
-            # An execution has its project, wherever the command is given.
-            project_id=None if execution else project_id(tx, invocation),
-            execution_id=execution.upper() if execution else None,
+            project_id=project_id,
+            execution_id=execution_id,
             type_=type_,
             limit=SHOWN,
         )

@@ -50,10 +50,12 @@ def command_tasks(
         rows = inside
     output = invocation.output
     output.table(
-        ("Task", "State", "Agent", "Connector", "Title", "Error"), [_line(row) for row in rows]
+        ("Task", "State", "Agent", "Connector", "Title", "Error"),
+        [_line(row) for row in rows],
+        dispensable=("Title",),
     )
     beyond = len(rows) - len(inside)
-    sentence = f"{len(inside)} tasks of execution {chosen.id}" + (
+    sentence = f"{len(inside)} task{'s' * (len(inside) != 1)} of execution {chosen.id}" + (
         f", and {beyond} beyond its target, phase {chosen.target_phase}." if beyond else "."
     )
     output.say(f"\n{sentence}")
@@ -61,7 +63,7 @@ def command_tasks(
 
 
 def _line(row: dict[str, Any]) -> tuple[str, ...]:
-    state = "beyond the target" if row["beyond_target"] else row["status"]
+    state = "beyond" if row["beyond_target"] else row["status"]
     agent = f"agent-{row['agent']}"
     return row["key"], state, agent, row["connector"], row["title"], row["error_kind"]
 

@@ -39,10 +39,11 @@ def command_workers(invocation: Invocation, everyone: bool) -> None:
                 )
                 for row in shown
             ],
+            dispensable=("Process", "Host", "Sandbox"),
         )
     heard = sum(row["heard"] for row in shown)
     sentence = (
-        f"{heard} workers are at work."
+        f"{heard} {'worker is' if heard == 1 else 'workers are'} at work."
         if heard
         else "No worker is at work; `conductor up` starts some."
     )

@@ -73,7 +73,6 @@ def test_lessons_are_listed_by_what_became_of_them(api: Caller, execution: Any) 
         ({"status": "recorded"}, ["Own"]),
         ({"status": "accepted"}, []),
         ({"execution": execution["id"]}, ["Hurry", "Use tabs", "Own"]),
-        ({"execution": "another"}, []),
         ({"project": execution["project_id"], "agent": "agent-models", "phase": 0}, known(api)),
         ({"agent": "api"}, []),
         ({"category": "failure"}, []),
@@ -83,6 +82,7 @@ def test_lessons_are_listed_by_what_became_of_them(api: Caller, execution: Any) 
     assert known(api, cursor=first["next_cursor"]) == ["Own"]
     assert api.get("/lessons", 422, status="open")["code"] == "invalid_fields"
     assert api.get("/lessons/none", 404)["code"] == "not_found"
+    assert "no execution another" in api.get("/lessons", 404, execution="another")["message"]
 
 
 def test_agents_are_told_what_was_accepted_and_nothing_else(api: Caller, execution: Any) -> None:
@@ -127,6 +127,15 @@ def test_it_is_decided_once(api: Caller, execution: Any) -> None:
     assert api.post(path, {"reason": "x" * 2001}, 422)["code"] == "invalid_fields"
 
 
+def test_the_beginning_of_its_id_is_enough(api: Caller, execution: Any) -> None:
+    with api.conductor.transaction() as tx:
+        hurry = tables.lessons.c.description == "Hurry"
+        tx.run(tables.lessons.update().where(hurry).values(id=f"01JC2QDEX3{'A' * 16}"))
+    assert api.get("/lessons/01JC2QDEX3")["description"] == "Hurry"
+    assert api.post("/lessons/01JC2QDEX3/accept")["status"] == "accepted"
+    assert api.post("/lessons/01JC2QDEX3/reject")["status"] == "rejected"
+
+
 def test_a_lesson_of_no_execution_is_told_in_the_projects_stream(
     api: Caller, execution: Any
 ) -> None:
@@ -150,7 +159,8 @@ def test_signals_the_newest_first(api: Caller, execution: Any) -> None:
     assert titles() == ["Slack", "A cache"]
     assert titles(type="innovation") == ["A cache"]
     assert titles(execution=execution["id"], task="0/types") == ["Slack", "A cache"]
-    assert titles(execution="another") == titles(task="0/routes") == []
+    assert titles(task="0/routes") == []
+    assert "no execution another" in api.get("/signals", 404, execution="another")["message"]
     assert titles(project=execution["project_id"]) == ["Slack", "A cache"]
     first = api.get("/signals", limit=1)
     assert titles(cursor=first["next_cursor"]) == ["A cache"]
@@ -173,7 +183,29 @@ def test_the_command_lists_lessons_and_names_the_way_out(
     assert "  Hurry\n  Why: No\n" in run("lessons", "--all")
     found = json.loads(run("lessons", "--proposed", "--json", "--execution", execution["id"]))
     assert [each["description"] for each in found["data"]["items"]] == ["Use tabs"]
-    assert run("lessons", "--execution", "another") == "No lesson waits for you.\n"
+
+
+def test_the_command_ends_with_what_fits_its_list(api: Caller, execution: Any, run: Run) -> None:
+    def last(*options: str) -> str:
+        return run("lessons", *options).splitlines()[-1]
+
+    assert last("--proposed").startswith("2 proposed. Decide: ")
+    for text in ("Hurry", "Use tabs"):
+        api.post(f"/lessons/{lesson(api, text)['id']}/reject")
+    assert run("lessons", "--proposed") == "No lesson waits for you.\n"
+    assert (last(), last("--all")) == ("1 lesson.", "3 lessons.")
+    api.post(f"/lessons/{lesson(api, 'Own')['id']}/reject")
+    assert run("lessons") == "No lessons.\n"
+
+
+@pytest.mark.parametrize("name", ["lessons", "signals"])
+def test_an_execution_that_is_not_there_is_told(
+    execution: Any, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--execution", "another"])
+    assert ended.value.code == 1
+    assert "no execution ANOTHER" in capsys.readouterr().err
 
 
 def test_the_command_lists_signals(api: Caller, execution: Any, run: Run) -> None:

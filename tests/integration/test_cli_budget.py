@@ -14,6 +14,7 @@ from conductor_app.bootstrap import Conductor, connected
 from conductor_app.cli.main import main
 from conductor_app.domain.budget import NANO
 from conductor_app.engine import budgets as ledger
+from conductor_app.engine import control
 from conductor_app.engine.start import Wanted, start
 from conductor_app.ids import new_id
 from conductor_app.queue import MemoryQueue
@@ -87,11 +88,27 @@ def test_what_is_spent_and_what_remains(run: Run, execution: str) -> None:
     lines = [line.split() for line in told.splitlines()]
     assert lines[1][0] == "installation"
     assert lines[1][-5:] == ["tokens", "1,000,000", "250", "0", "999,750"]
-    assert lines[2] == ["USD", "500.00", "0.25", "0.00", "499.75"]
+    assert lines[2][0] == "everything,"
+    assert lines[2][-5:] == ["USD", "500.00", "0.25", "0.00", "499.75"]
     mine = next(line for line in lines if line and line[0] == f"execution:{execution}")
-    assert mine[1:] == ["small", "tokens", "1,000", "250", "0", "750"]
-    assert ["USD", "no", "cap", "0.25", "0.00"] in lines
+    assert mine[1:] == ["tokens", "1,000", "250", "0", "750"]
+    assert ["small", "USD", "no", "cap", "0.25", "0.00"] in lines
     assert "working time" in told
+
+
+@pytest.mark.usefixtures("execution")
+def test_no_figure_is_broken_on_a_narrow_terminal(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conductor_app.cli.output.WIDTH_FOR_PROGRAMS", 80)
+    told = run("budget")[1]
+    for figure in ("1,000,000", "999,750", "499.75"):
+        assert figure in told
+    for by in ("day", "project", "execution", "task", "model"):
+        told = run("budget", "usage", "--by", by)[1]
+        assert "2027-01-15" in told and "0.25" in told, by
+        assert "250" in told and max(map(len, told.splitlines())) <= 80, by
+    assert run("budget", "usage", "--by", "task")[1].splitlines()[1].startswith("0/types")
 
 
 def test_before_anything_ran(run: Run, home: Path) -> None:
@@ -105,6 +122,9 @@ def test_one_budget_by_its_name(run: Run, execution: str) -> None:
         code, told, _ = run("budget", "show", name)
         assert code == 0, name
         assert " 250 " in told
+    data = json.loads(run("budget", "show", "task:types", "--json")[1])["data"]
+    # As messages name it, wherever the command is given.
+    assert run("budget", "show", data["items"][0]["budget"])[0] == 0
     data = json.loads(run("budget", "show", "execution", "--json")[1])["data"]
     assert data["items"][0]["tokens"] == {
         "cap": 1000,
@@ -148,6 +168,20 @@ def test_raised_and_set(run: Run, execution: str) -> None:
     assert data["working_seconds"]["cap"] == 30
     assert run("budget", "raise", "task:0/types", "--tokens", "5", "--reason", "r")[0] == 1
     assert run("budget", "set", "task:0/types", "--tokens", "250", "--reason", "r")[0] == 0
+
+
+@pytest.mark.usefixtures("served")
+def test_of_an_execution_that_has_ended(run: Run, execution: str, conductor: Conductor) -> None:
+    with conductor.transaction() as tx:
+        control.cancel(tx, execution)
+    for name in ("execution", "task:types"):
+        code, told, _ = run("budget", "show", name)
+        assert (code, " 250 " in told) == (0, True), name
+        for verb in ("set", "raise"):
+            code, _, error = run("budget", verb, name, "--tokens", "5000", "--reason", "r")
+            assert code == 1
+            assert f"Execution {execution} is cancelled; nothing about it changes" in error
+            assert "conductor run" in error
 
 
 @pytest.mark.usefixtures("served")

@@ -142,7 +142,7 @@ def test_tasks_say_what_is_replayed_and_what_lies_beyond_the_target(
     inside = next(line for line in lines if line.startswith("0/base-types"))
     outside = next(line for line in lines if line.startswith("2/"))
     assert " replay " in inside and " replay " in outside
-    assert "beyond the target" in outside and "waiting" not in outside
+    assert " beyond " in outside and "waiting" not in outside
     assert lines[-1].startswith("16 tasks of execution ")
     assert lines[-1].endswith(" beyond its target, phase 1.")
     _, told, _ = run("tasks", "--status", "waiting")
@@ -158,6 +158,7 @@ def test_workers_show_the_level_of_their_sandbox(run: Run, execution: str, home:
             workers.register(tx, id="w1", sandbox="auto", **base)
         assert " auto " in run("workers")[1]
         assert run("workers")[1].count("sandlock") == 0
+        assert run("workers")[1].endswith("\n1 worker is at work.\n")
         with conductor.transaction() as tx:
             made = (
                 "INSERT INTO attempts (id, execution_id, task_id, number, round, fence, worker_id, "
@@ -181,6 +182,10 @@ def test_tasks_are_filtered(run: Run, execution: str) -> None:
     code, _, problem = run("tasks", "--status", "asleep")
     assert code == 2
     assert "`asleep` is not one of" in problem
+    code, _, problem = run("tasks", "--agent", "nope")
+    assert code == 2
+    assert "`nope` is not one of" in problem and "models" in problem
+    assert run("tasks", "--phase", "1", "--agent", "test")[1].splitlines()[-1].startswith("1 task ")
 
 
 def test_why_takes_a_key_with_or_without_its_phase(run: Run, execution: str) -> None:

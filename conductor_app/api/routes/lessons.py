@@ -25,7 +25,7 @@ def list_lessons(query: LessonsQuery) -> Response:
         page = lists.lessons(
             tx,
             meant.project_id(tx, query.project),
-            execution_id=query.execution,
+            execution_id=meant.execution_id(tx, query.execution),
             status=query.status,
             phase=query.phase,
             category=query.category,
@@ -40,7 +40,7 @@ def list_lessons(query: LessonsQuery) -> Response:
 def read_lesson(path: LessonPath) -> Response:
     """One lesson, with who decided it, when and why."""
     with reading() as tx:
-        return answered("Lesson", lessons.one(tx, path.lesson_id))
+        return answered("Lesson", lessons.one(tx, meant.lesson_id(tx, path.lesson_id)))
 
 
 @api.post("/<lesson_id>/accept", responses=OK)
@@ -62,7 +62,8 @@ def _decided(
     body: DecideLesson,
 ) -> Response:
     def effect(tx: Transaction) -> Answer:
-        decide(tx, path.lesson_id, body.reason)
-        return Answer(message, lessons.one(tx, path.lesson_id))
+        id_ = meant.lesson_id(tx, path.lesson_id)
+        decide(tx, id_, body.reason)
+        return Answer(message, lessons.one(tx, id_))
 
     return change(effect)

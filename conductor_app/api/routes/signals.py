@@ -20,7 +20,7 @@ def list_signals(query: SignalsQuery) -> Response:
         page = signals.listed(
             tx,
             project_id=meant.project_id(tx, query.project),
-            execution_id=query.execution,
+            execution_id=meant.execution_id(tx, query.execution),
             task=query.task,
             type_=query.type,
             limit=query.limit,

@@ -15,10 +15,10 @@ class DecisionsQuery(PageQuery):
     project: Line | None = Field(None, description="Id, name, path or URL; unset: all")
     execution: Id | None = None
     task: Line | None = Field(None, description="Its key, such as 0/base-types")
-    status: Literal["pending", "answered"] | None = None
+    status: Literal["pending", "answered", "withdrawn"] | None = None
 
 
 class AnswerDecision(Strict):
-    answer: Annotated[Text, Field(min_length=1, max_length=10_000)] = Field(
+    answer: Annotated[Text, Field(max_length=10_000)] = Field(
         description="One of its options, where it has some; else free words"
     )
