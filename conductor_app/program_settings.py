@@ -79,11 +79,17 @@ class ProgramSettings:
         self._choices = choices
 
     def of(self, connector: str, agent: str | None = None, model: str | None = None) -> Program:
-        """For an agent; `model` is what the workflow names. Raises InvalidSettings."""
+        """For an agent; `model` is what the workflow names. Raises InvalidSettings.
+
+        Of an agent with another program than its connector's nothing is as that one has it.
+        """
         chosen = self._choices.get(connector, ConnectorChoices())
-        values = _given(chosen) | ({"model": model} if model else {})
-        values |= _given(chosen.agents.get(agent or "", ProgramChoices()))
-        return _program(connector, values)
+        values = _given(chosen)
+        own = _given(chosen.agents.get(agent or "", ProgramChoices()))
+        usual = values.get("program", DEFAULTS[connector])
+        if own.get("program", usual) != usual:
+            values = {}
+        return _program(connector, values | ({"model": model} if model else {}) | own)
 
     @property
     def agents(self) -> dict[str, tuple[str, ...]]:

@@ -123,6 +123,14 @@ def test_settings_choose_and_an_agents_win(tmp_path: Path) -> None:
     assert of(tmp_path, text, model="workflows").model == "workflows"
 
 
+def test_an_agents_other_program_is_started_as_that_one_is(tmp_path: Path) -> None:
+    text = "{program: mine, argv: [mine], model: one, agents: {api: {program: claude-code}}}"
+    chosen = of(tmp_path, text, agent="api")
+    assert (chosen.argv, chosen.model) == (COMMANDS["claude-code"].argv, None)
+    same = "{program: mine, argv: [mine], agents: {api: {program: mine, max_turns: 3}}}"
+    assert of(tmp_path, same, agent="api").argv == ("mine",)
+
+
 def test_the_environment_is_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONDUCTOR_COMMAND_PROGRAM", "gemini")
     monkeypatch.setenv("CONDUCTOR_COMMAND_MAX_TURNS", "7")
