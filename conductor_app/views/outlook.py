@@ -75,7 +75,7 @@ def _at_gateway(program: Program, agent: AgentSpec, settings: Settings, now: int
 
 def _priced(settings: Settings, provider: str, model: str, now: int) -> str:
     return _price(settings, provider, model, now) or (
-        "nobody knows its price, so it will ask before its first call. Is the name right? "
+        "nobody knows its price, so the run pauses before its first call. Is the name right? "
         "Else give its price in conductor.yml (`prices`)"
     )
 
