@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from tests.fakes.model_server import Fault, Reply, Space, dripping
 from tests.sdk_calls import CLAUDE, HELLO, SOL
 from workers.failures import AttemptFailed, FailureKind
 from workers.gateway import Gateway, GatewayAccount
+from workers.gateway.account import CALLS_FILE
 from workers.turns import Usage
 from workers.wanted import WantedCall
 
@@ -540,7 +540,9 @@ def test_what_ends_as_if_it_were_whole_is_cut_for_the_program_too(
         program.send("/v1/messages", {**ASKED, "stream": True})
 
 
-def test_what_failed_while_a_call_went_well_is_not_forgotten(program: Program) -> None:
+def test_what_failed_while_a_call_went_well_is_not_forgotten(
+    program: Program, tmp_path: Path
+) -> None:
     """A call comes to its end after its program has heard it, and maybe begun another."""
     program.server.fail("echo", dripping(0.1))
     asked: Any = {"model": CLAUDE, "max_tokens": 500, "messages": HELLO}
@@ -549,8 +551,8 @@ def test_what_failed_while_a_call_went_well_is_not_forgotten(program: Program) -
         with pytest.raises(anthropic.BadRequestError):
             program.ask(messages=[{"role": "user", "content": [{"type": "unknown"}]}])
         assert [each.type for each in stream][-1] == "message_stop"
-    wait_until(lambda: program.meter.ends)
-    time.sleep(0.1)
+    calls = tmp_path / CALLS_FILE
+    wait_until(lambda: calls.exists() and len(calls.read_text().splitlines()) == 2)
     assert program.account.failure is not None
 
 

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 
 from workers.sandbox.output import BoundedOutput
 
+WORDS = st.text("xyé ", max_size=50).map(str.encode)
 
-@given(st.lists(st.binary(max_size=50), max_size=30), st.integers(min_value=2, max_value=60))
+
+@given(st.lists(WORDS, max_size=30), st.integers(min_value=2, max_value=60))
 def test_head_and_tail_are_those_of_the_whole(chunks: list[bytes], limit: int) -> None:
     output = BoundedOutput(limit)
     for chunk in chunks:
@@ -17,10 +19,14 @@ def test_head_and_tail_are_those_of_the_whole(chunks: list[bytes], limit: int) -
     if not output.truncated:
         assert output.text() == whole.decode("utf-8", "replace")
         return
-    head, _, tail = output.text().partition(f"\n[... {output.elided} bytes left out here ...]\n")
-    assert output.elided == len(whole) - 2 * half
-    assert head == whole[:half].decode("utf-8", "replace")
-    assert tail == whole[-half:].decode("utf-8", "replace")
+    head, tail = whole[:half], whole[-half:]
+    if b" " in head:
+        head = head[: head.rindex(b" ") + 1]
+    if b" " in tail:
+        tail = tail[tail.index(b" ") :]
+    between = f"\n[... {len(whole) - len(head) - len(tail)} bytes left out here ...]\n"
+    told = (head.decode("utf-8", "replace"), tail.decode("utf-8", "replace"))
+    assert output.text() == between.join(told)
 
 
 def test_no_more_is_held_than_the_limit() -> None:
@@ -28,3 +34,14 @@ def test_no_more_is_held_than_the_limit() -> None:
     for _ in range(100):
         output.add(b"x" * 65536)
     assert len(output.text()) < 1100
+
+
+@given(st.integers(min_value=0, max_value=60))
+def test_no_half_of_a_secret_is_shown(place: int) -> None:
+    """Nobody would know any more that it is one."""
+    output = BoundedOutput(80)
+    output.add(b"x" * place + b" canary-secret ")
+    output.add(b"y" * 500 + b" secret-canary " + b"z" * place)
+    words = output.text().split()
+    assert not [word for word in words if "ry" in word and len(word) != len("canary-secret")]
+    assert not [word for word in words if "se" in word and len(word) != len("canary-secret")]

@@ -1,5 +1,11 @@
 """A command's output, held within a limit while it is read: its head and its tail."""
 
+import re
+
+# Longer words than this are no secrets, and may be all that there is.
+_LONGEST = 8_192
+_SPACE = re.compile(rb"\s")
+
 
 class BoundedOutput:
     """Keeps the first and the last half of `limit` bytes, and counts what fell out between."""
@@ -21,18 +27,25 @@ class BoundedOutput:
             del self._tail[: -self._half]
 
     @property
-    def elided(self) -> int:
-        """How many bytes are no longer held."""
-        return self._total - len(self._head) - len(self._tail)
-
-    @property
     def truncated(self) -> bool:
-        return self.elided > 0
+        return self._total > len(self._head) + len(self._tail)
 
     def text(self) -> str:
-        """Head and tail as text, with a line between them that says how much is missing."""
+        """Head and tail as text, with a line between them that says how much is missing.
+
+        No word is cut: half of a secret would not be known for one.
+        """
         if not self.truncated:
             return (self._head + self._tail).decode("utf-8", "replace")
-        head = self._head.decode("utf-8", "replace")
-        tail = self._tail.decode("utf-8", "replace")
-        return f"{head}\n[... {self.elided} bytes left out here ...]\n{tail}"
+        # Read backwards a head is a tail.
+        head = _from_a_word(self._head[::-1])[::-1]
+        tail = _from_a_word(self._tail)
+        missing = self._total - len(head) - len(tail)
+        kept = (each.decode("utf-8", "replace") for each in (head, tail))
+        return f"\n[... {missing} bytes left out here ...]\n".join(kept)
+
+
+def _from_a_word(part: bytearray) -> bytearray:
+    """Without the rest of a word that it begins with."""
+    space = _SPACE.search(part, 0, _LONGEST)
+    return part[space.start() :] if space else part
