@@ -14,7 +14,7 @@ from conductor_app.domain.budget import Amount, Caps, Daily
 from conductor_app.engine import budgets as ledger
 from conductor_app.engine import sweep
 from conductor_app.ids import new_id
-from conductor_app.store import budgets, jobs, tables
+from conductor_app.store import budgets, hints, jobs, tables
 from conductor_app.store.budgets import Spender
 from conductor_app.store.database import Transaction
 from tests.fakes import invariants
@@ -115,7 +115,7 @@ def without_lease_expiry(patch: Patch) -> None:
 
 
 def without_sending_again(patch: Patch) -> None:
-    patch.setattr(jobs, "forget_hints", lambda *_: None)
+    patch.setattr(hints, "forget_before", lambda *_: None)
 
 
 def without_budget_predicate(patch: Patch) -> None:
