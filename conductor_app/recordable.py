@@ -42,18 +42,17 @@ def to_play(attempts: Sequence[Row[Any]]) -> Collection[Row[Any]]:
 
 
 def done_late(tx: Transaction, execution_id: str, attempts: Sequence[Row[Any]]) -> Collection[str]:
-    """The tasks whose work was taken back and done again after other work of their phase had been
-    sent back, or the phase was complete: a replay does them before that."""
+    """The tasks that a person had done again after other work of their phase had been sent back,
+    or the phase was complete: a replay does them before that."""
     anew = _begun_anew(attempts)
     judged = {row.number: [row.completed_at] for row in phases.all_current(tx, execution_id)}
     for row in to_play(attempts):
         if row.generation > anew[row.key].generation:
             judged[row.phase].append(row.created_at)
-    again = {row.key for row in attempts if row.generation < anew[row.key].generation}
     return {
         key
-        for key in again
-        if any(at and at < anew[key].created_at for at in judged[anew[key].phase])
+        for key, row in anew.items()
+        if row.generation > 1 and any(at and at < row.created_at for at in judged[row.phase])
     }
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from celery.apps import worker as celery_worker
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
@@ -88,8 +88,7 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
     worker_init.connect(opened, weak=False)
     worker_shutting_down.connect(draining, weak=False)
     worker_shutdown.connect(closed, weak=False)
-    # It prints that it shuts down past every logger, and a log in JSON has no other lines.
-    celery_worker.safe_say = lambda *_: None
+    celery_worker.safe_say = _said(celery_worker.safe_say)
     # As `celery worker` does; that command itself would load its shell, Flower and every plugin.
     worker = app.Worker(
         hostname=host_format(f"{role}-{new_id()[-8:].lower()}@%h"),
@@ -103,6 +102,16 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
     )
     worker.start()
     sys.exit(worker.exitcode)
+
+
+def _said(say: Callable[..., None]) -> Callable[..., None]:
+    """Celery prints that it shuts down past every logger, which breaks a log in JSON."""
+
+    def but_that(message: str, *to: object) -> None:
+        if "shutdown" not in message:
+            say(message, *to)
+
+    return but_that
 
 
 def keep_logging(**_: object) -> None:

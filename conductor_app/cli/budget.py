@@ -21,6 +21,8 @@ DISPENSABLE = (
     *("Id", "Workflow", "from cache", "out", "Tokens in"),
 )
 COLUMNS = ("Budget", "Unit", "Cap", "Spent", "Reserved", "Remaining")
+# From the other three: what is copied, the budget's name, matters more on a narrow terminal.
+FOLLOWS = ("Reserved",)
 
 
 @click.group("budget", invoke_without_command=True, epilog="\b\nExample:\n  conductor budget")
@@ -62,10 +64,7 @@ def command_show(
         else:
             items = budgets.around(tx, daily, *_subject(tx, invocation, execution))
     output = invocation.output
-    output.table(
-        COLUMNS,
-        [row for each in items for row in budget_rows(each)],
-    )
+    output.table(COLUMNS, [row for each in items for row in budget_rows(each)], FOLLOWS)
     for line in remarks(items):
         output.say(line)
     output.result({"items": items, "next_cursor": None}, "Budgets")
@@ -230,5 +229,5 @@ def _change(
     answer = api.patch(path, body) if method == "PATCH" else api.post(path, body)
     output = invocation.output
     output.say(f"{answer.message.rstrip('.')}.")
-    output.table(COLUMNS, budget_rows(answer.data))
+    output.table(COLUMNS, budget_rows(answer.data), FOLLOWS)
     output.result(answer.data, answer.message)

@@ -20,7 +20,7 @@ from conductor_app.errors import InvalidInput
     help="Replay the phases before this one from recordings, whatever the connector.",
 )
 @click.option("--record", is_flag=True, help="Keep what was done, to be replayed at no cost.")
-@click.option("--resume", is_flag=True, help="Go on with the newest unfinished execution.")
+@click.option("--resume", is_flag=True, help="Go on with the project's unfinished execution.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option("--priority", help="low, normal, high, critical, or a number. [default: normal]")
 def command_run(

@@ -95,4 +95,4 @@ def command_doctor(invocation: Invocation) -> None:
 def _mark(finding: "Finding") -> str:
     if finding.ok:
         return "ok"
-    return "needed" if finding.required else "absent"
+    return "not ok" if finding.required else "absent"

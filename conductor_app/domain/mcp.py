@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from conductor_app.domain import network_hosts
 from conductor_app.domain.workflow_checks import Command, Environment, Model, Slug, Text
@@ -21,7 +21,7 @@ class McpServer(Model):
     run: Command
     env: Environment = Field(default_factory=dict)
     # Hosts (`name` or `name:port`) that it may reach, and directories that it may read besides.
-    network: tuple[Annotated[Text, AfterValidator(network_hosts.elsewhere)], ...] = ()
+    network: tuple[Text, ...] = ()
     readable: tuple[Text, ...] = ()
     # Seconds until it has to be ready, and until a call of it has to be answered.
     timeout: Annotated[float, Field(gt=0, le=600)] = 60
@@ -56,11 +56,20 @@ def servers_of(settings: Mapping[str, Any]) -> dict[str, McpServer]:
         if mistake["loc"][1:] == ("[key]",):
             raise InvalidInput(_bad_name(str(mistake["loc"][0]))) from None
         where = ".".join([SECTION, *(str(each) for each in mistake["loc"])])
-        words = mistake["msg"].removeprefix("Value error, ")
         raise InvalidInput(
-            f"The project's setting `{where}` is not valid: {words[0].lower()}{words[1:]}. "
+            f"The project's setting `{where}` is not valid: {mistake['msg'].lower()}. "
             f"Write for example {EXAMPLE}."
         ) from None
+
+
+def require_hosts(name: str, server: McpServer) -> None:
+    """Of a new server no host may be one that the sandbox refuses. Raises InvalidInput."""
+    for host in server.network:
+        try:
+            network_hosts.elsewhere(host)
+        except ValueError as problem:
+            where = f"{SECTION}.{name}.network"
+            raise InvalidInput(f"The project's setting `{where}` has {host}: {problem}.") from None
 
 
 def _bad_name(name: str) -> str:

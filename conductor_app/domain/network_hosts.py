@@ -8,7 +8,7 @@ Address = IPv4Address | IPv6Address
 HTTPS = 443
 # Every host but this machine.
 EVERYWHERE = "*"
-_NAME = re.compile(r"[^\s/@\[\]]+")
+_NAME = re.compile(r"[^\s/@\[\]*?,:]+")
 _HOW = "Write `name` or `name:port`"
 
 
@@ -18,7 +18,7 @@ def endpoint(host: str) -> tuple[str, int]:
     number = port or str(HTTPS)
     if not number.isdecimal() or not 0 < int(number) < 65536:
         raise ValueError(f"{port!r} is no port. {_HOW}")
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) and _address(name) is None:
         raise ValueError(f"{name!r} is no name. {_HOW}")
     return name, int(number)
 
@@ -44,7 +44,14 @@ def leads_here(address: Address) -> bool:
 
 
 def _is_here(name: str) -> bool:
+    address = _address(name)
+    if address is not None:
+        return leads_here(address)
+    return f".{name.rstrip('.').lower()}".endswith(".localhost")
+
+
+def _address(name: str) -> Address | None:
     try:
-        return leads_here(ip_address(name))
+        return ip_address(name)
     except ValueError:
-        return f".{name.rstrip('.').lower()}".endswith(".localhost")
+        return None

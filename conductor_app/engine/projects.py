@@ -32,7 +32,7 @@ def create(
     Raises Refused when it is a project already, or the name is taken.
     """
     place = settled_location(location)
-    _check(settings or {})
+    _check(settings or {}, {})
     projects.lock_all(tx)
     known = projects.at(tx, place)
     if known is not None:
@@ -101,22 +101,25 @@ def update(
         _refuse_taken(tx, name)
         changes["name"] = name
     if settings is not None:
-        _check(settings)
+        _check(settings, row.settings or {})
         changes["settings"] = settings
     if changes:
         projects.change(tx, project_id, **changes)
     return projects.get(tx, project_id)
 
 
-def _check(settings: Mapping[str, Any]) -> None:
-    """Raises InvalidInput."""
+def _check(settings: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Raises InvalidInput. What was there before may be older than its rule."""
     for name in settings:
-        if name not in SETTINGS:
+        if name not in SETTINGS and name not in before:
             near = closest(name, SETTINGS)
             meant = f"Did you mean `{near}`?" if near else f"There are {' and '.join(SETTINGS)}."
             raise InvalidInput(f"A project has no setting `{name}`. {meant}")
     caps_of_project(settings)
-    mcp.servers_of(settings)
+    known = before.get(mcp.SECTION) or {}
+    for name, server in mcp.servers_of(settings).items():
+        if settings[mcp.SECTION][name] != known.get(name):
+            mcp.require_hosts(name, server)
 
 
 def archive(tx: Transaction, project_id: str) -> Row[Any]:

@@ -159,7 +159,7 @@ def _settings(settings: Settings) -> Finding:
     file = settings.home / configuration.FILE_NAME
     mistakes = dict.fromkeys(_mistakes(settings))
     if mistakes:
-        return Finding("Settings", False, "wrong", " ".join(mistakes))
+        return Finding("Settings", False, "with mistakes", " ".join(mistakes))
     found = str(file) if file.exists() else f"no {configuration.FILE_NAME}; nothing is needed there"
     return Finding("Settings", True, found)
 

@@ -18,7 +18,7 @@ def whole_id(tx: Transaction, table: Table, given: str) -> str:
     rows = tx.all(select(table.c.id).where(begins).order_by(table.c.id).limit(NAMED))
     if len(rows) > 1:
         raise Ambiguous(
-            f"There are several {table.name} that begin with {given}: "
+            f"There are several {table.name} that begin with {given}, such as "
             f"{', '.join(row.id for row in rows)}. Give more of the one that you mean."
         )
     return str(rows[0].id) if rows else given

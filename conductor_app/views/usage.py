@@ -57,7 +57,7 @@ def remarks(total: Mapping[str, Any]) -> list[str]:
     told = (
         ("assumed_calls", f"whose end nobody knows counted as the worst case: {lost:,} tokens"),
         ("unpriced_calls", "at no known price: not in the cost"),
-        ("silent_runs", "of programs that do not say what they used: nothing of it is counted"),
+        ("silent_runs", "of programs that have not said what they used: nothing of it is counted"),
         ("soft_capped_runs", "of programs that spend without asking: their cap is soft"),
     )
     return [

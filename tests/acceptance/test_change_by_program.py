@@ -80,7 +80,7 @@ def test_a_soft_cap_is_marked_wherever_it_costs(day: Day) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "command is stand-in: soft cap, it spends without asking" in ran.stdout
     told = day.conductor("budget", "usage", "--by", "connector")
-    assert "1 run of programs that do not say what they used" in told.stdout, told.stderr
+    assert "1 run of programs that have not said what they used" in told.stdout, told.stderr
 
 
 def test_a_program_that_is_not_there_is_asked_for(day: Day) -> None:

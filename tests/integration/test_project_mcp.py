@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from werkzeug.serving import make_server
 
 from conductor_app.cli.main import main
 from conductor_app.domain.mcp import servers_of
+from conductor_app.store.tables import projects
 from tests.api_caller import Caller, calling, repository
 
 Run = Callable[..., tuple[int, str, str]]
@@ -99,7 +101,7 @@ def test_a_server_is_added_to_a_new_repository_listed_and_removed(
         (
             ("add", "docs", "--network", "127.0.0.1:80", *COMMAND),
             2,
-            "`mcp.docs.network.0` is not valid: it is this machine, where Conductor's own services",
+            "`mcp.docs.network` has 127.0.0.1:80: it is this machine, where Conductor",
         ),
         (("add", "docs", "--network", "localhost", *COMMAND), 2, "Name a host of the network."),
         (("add", "docs", "--network", "a:b", *COMMAND), 2, "'b' is no port"),
@@ -169,3 +171,22 @@ def test_other_settings_stay_and_a_repeated_request_has_one_effect(api: Caller, 
     gone = api.send("DELETE", f"/projects/{id_}/mcp/docs").get_json()["data"]
     assert gone["settings"] == settings
     assert api.send("DELETE", f"/projects/{id_}/mcp/docs").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"team": "shop", "mcp": {"docs": {"run": ["x"]}}},
+        {"mcp": {name: {"run": ["x"], "network": ["localhost"]} for name in ("docs", "more")}},
+    ],
+)
+def test_settings_that_are_older_than_their_rule_can_be_changed(
+    api: Caller, repo: Path, settings: dict[str, Any]
+) -> None:
+    id_ = api.post("/projects", {"location": str(repo)}, 201)["id"]
+    with api.conductor.transaction() as tx:
+        tx.run(update(projects).values(settings=settings))
+    api.post(f"/projects/{id_}/mcp", {"name": "new", "run": ["x"]}, 201)
+    told = api.send("DELETE", f"/projects/{id_}/mcp/docs").get_json()["data"]["settings"]
+    assert "new" in told["mcp"] and "docs" not in told["mcp"]
+    assert told.get("team") == settings.get("team")

@@ -331,6 +331,27 @@ class TestWhatAPersonHadDoneAgain:
         with pytest.raises(NothingToRecord, match="0/a: a person had it done again, later than"):
             played(engine, id_, tmp_path)
 
+    def test_so_is_a_retry_at_such_a_time(self, engine: Engine, tmp_path: Path) -> None:
+        pair = phase(
+            task("a", "api", milestone="m", files=True),
+            task("b", milestone="n", files=True),
+            milestones=[milestone(key, check()) for key in "mn"],
+        )
+        id_ = engine.start(workflow(pair))
+
+        def refused(claim: Claim) -> Judged:
+            engine.later(1)
+            return Judged(judgements(claim, "failed", "no"), claim.tip)
+
+        engine.run(outcomes={"0/n": [refused]}, queues=["agent.models", SYSTEM_QUEUE])
+        engine.run(outcomes={"0/a": [FAILS_FOR_GOOD]})
+        engine.later(1)
+        engine.do(task_control.retry, id_, "0/a")
+        engine.run()
+        assert engine.status(id_) == "completed"
+        with pytest.raises(NothingToRecord, match="0/a: a person had it done again, later than"):
+            played(engine, id_, tmp_path)
+
 
 def test_work_that_conflicted_is_not_played(engine: Engine, tmp_path: Path) -> None:
     id_ = engine.start(FLOW)

@@ -20,10 +20,8 @@ def test_head_and_tail_are_those_of_the_whole(chunks: list[bytes], limit: int) -
         assert output.text() == whole.decode("utf-8", "replace")
         return
     head, tail = whole[:half], whole[-half:]
-    if b" " in head:
-        head = head[: head.rindex(b" ") + 1]
-    if b" " in tail:
-        tail = tail[tail.index(b" ") :]
+    head = head[: head.rindex(b" ") + 1] if b" " in head else head[: half - half // 2]
+    tail = tail[tail.index(b" ") :] if b" " in tail else tail[half // 2 :]
     between = f"\n[... {len(whole) - len(head) - len(tail)} bytes left out here ...]\n"
     told = (head.decode("utf-8", "replace"), tail.decode("utf-8", "replace"))
     assert output.text() == between.join(told)
@@ -45,3 +43,9 @@ def test_no_half_of_a_secret_is_shown(place: int) -> None:
     words = output.text().split()
     assert not [word for word in words if "ry" in word and len(word) != len("canary-secret")]
     assert not [word for word in words if "se" in word and len(word) != len("canary-secret")]
+
+
+def test_nor_where_there_is_no_space_near() -> None:
+    output = BoundedOutput(20_000)
+    output.add(b"x" * 9_990 + b"sk-ant-secret" + b"y" * 30_000 + b"sk-ant-secret" + b"z" * 9_990)
+    assert "sk-" not in output.text() and "ret" not in output.text()

@@ -13,6 +13,7 @@ from workers.sandbox import hosts
 
 HERE = ["localhost", "LOCALHOST.", "db.localhost", "127.0.0.1", "127.9.9.9:6379", "0.0.0.0", "::1"]
 NO_HOSTS = ["https://example.com", "example.com:http", "example.com:0", "a b", "[::1]:443", ":80"]
+NO_HOSTS += ["*.example.com", "*:443", "a:b:80", "a,b"]
 
 
 @pytest.mark.parametrize("host", ["example.com", "example.com:8443", "10.0.0.7:80", "2001:db8::7"])

@@ -136,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
     def _length(self) -> int:
         """Of the body, in bytes."""
         length = self.headers.get("content-length", "")
-        if not length.isdigit():
+        if not length.isdecimal():
             self.close_connection = True
             raise _Refused(411, "content-length is required.")
         if int(length) > LARGEST_BODY:

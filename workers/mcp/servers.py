@@ -141,7 +141,7 @@ def _spec(server: str, name: str, described: Json) -> ToolSpec | None:
         schema.pop("$schema", None)
         schema = {**schema, "type": "object", "properties": schema.get("properties") or {}}
         # No model's API takes what is no JSON, or properties that are none.
-        length = len(json.dumps(schema, allow_nan=False))
+        length = len(json.dumps(schema, ensure_ascii=False, allow_nan=False))
     except (RecursionError, ValueError):
         return None
     tellable = isinstance(schema["properties"], dict) and length <= LONGEST_SCHEMA

@@ -2,8 +2,9 @@
 
 import re
 
-# Longer words than this are no secrets, and may be all that there is.
+# Longer words than this are no keys, and may be all that there is; of those the edge is left out.
 _LONGEST = 8_192
+_LONGEST_KEY = 512
 _SPACE = re.compile(rb"\s")
 
 
@@ -33,7 +34,7 @@ class BoundedOutput:
     def text(self) -> str:
         """Head and tail as text, with a line between them that says how much is missing.
 
-        No word is cut: half of a secret would not be known for one.
+        Half a word does not stand at the cut: half of a secret would not be known for one.
         """
         if not self.truncated:
             return (self._head + self._tail).decode("utf-8", "replace")
@@ -46,6 +47,6 @@ class BoundedOutput:
 
 
 def _from_a_word(part: bytearray) -> bytearray:
-    """Without the rest of a word that it begins with."""
+    """Without the rest of a word that it begins with, or so much of it as a key may have."""
     space = _SPACE.search(part, 0, _LONGEST)
-    return part[space.start() :] if space else part
+    return part[space.start() if space else min(len(part) // 2, _LONGEST_KEY) :]

@@ -13,7 +13,8 @@ from workers.failures import AttemptFailed, FailureKind
 
 # Linux takes no longer word in a command line than 128 KiB.
 LONGEST_WORD = 100_000
-_PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
+# A shell's `${name}` is none.
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _IN_MODULES = "node_modules"
 _HOME = re.compile(r"^home *= *(.+?) *$", re.MULTILINE)
 
