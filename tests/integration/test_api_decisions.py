@@ -62,7 +62,7 @@ def test_the_beginning_of_its_id_is_enough_where_it_is_the_only_one(
         tx.run(insert(decisions), {**row, "id": other, "call_id": "c2"})
     told = api.post(f"/decisions/{short}/answer", {"answer": "SQLite"}, 409)
     assert told["code"] == "ambiguous"
-    assert f"several decisions that begin with {short}: {asked['id']}, {other}" in told["message"]
+    assert f"begin with {short}, such as {asked['id']}, {other}." in told["message"]
     api.post(f"/decisions/{asked['id']}/answer", {"answer": "SQLite"})
     assert api.get(f"/decisions/{other}")["status"] == "pending"
 
