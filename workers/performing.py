@@ -45,24 +45,7 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
     with AttemptLog(attempt.artifacts / "log.txt") as log:
         connector = _open_connector(attempt, agent_spec)
         stop = _Stop(attempt.held)
-        # First: what it takes is not the agent's time.
-        environment = _environment(attempt, worktree, log)
-        attempt.context = AgentContext(
-            worktree=worktree.path if worktree else None,
-            sandbox=workshop.sandbox,
-            connector=connector,
-            log=log.write,
-            cancelled=stop,
-            deadline=time.monotonic() + spec.timeout,
-            artifacts=attempt.artifacts,
-            environment=environment,
-            hosts=network.allowed(agent_spec),
-            meter=Meter(workshop.patience, workshop.prices, claim),
-            desk=TaskDesk(workshop.patience, claim),
-            earlier=_earlier(start),
-            header=start.header(connector.name if connector else FUNCTION),
-            mcp=offers_of(workshop.patience, claim),
-        )
+        attempt.context = _context(attempt, agent_spec, worktree, start, connector, log, stop)
         attempt.held.overrun = lambda: _overrun(attempt)
         attempt.held.until = attempt.context.deadline + _grace(attempt)
         if claim.working_left is not None:
@@ -88,6 +71,36 @@ def perform(attempt: RunningAttempt, worktree: Worktree | None, start: Start) ->
         # Agents in Python account for themselves in the result, loops in the context.
         attempt.context.usage = attempt.context.usage or result.usage
         return result
+
+
+def _context(
+    attempt: RunningAttempt,
+    agent: AgentSpec,
+    worktree: Worktree | None,
+    start: Start,
+    connector: Connector | None,
+    log: AttemptLog,
+    stop: "_Stop",
+) -> AgentContext:
+    claim, workshop = attempt.claim, attempt.workshop
+    # First: what it takes is not the agent's time.
+    environment = _environment(attempt, worktree, log)
+    return AgentContext(
+        worktree=worktree.path if worktree else None,
+        sandbox=workshop.sandbox,
+        connector=connector,
+        log=log.write,
+        cancelled=stop,
+        deadline=time.monotonic() + attempt.spec.timeout,
+        artifacts=attempt.artifacts,
+        environment=environment,
+        hosts=network.allowed(agent),
+        meter=Meter(workshop.patience, workshop.prices, claim),
+        desk=TaskDesk(workshop.patience, claim),
+        earlier=_earlier(start),
+        header=start.header(connector.name if connector else FUNCTION),
+        mcp=offers_of(workshop.patience, claim),
+    )
 
 
 @dataclass

@@ -20,7 +20,7 @@ from conductor_app import (
 from conductor_app.errors import ConductorError, InvalidSettings
 from conductor_app.programs import BY_CONNECTOR
 from conductor_app.settings import Settings
-from conductor_app.stack import datadir, embedded, ports, redis_server
+from conductor_app.stack import datadir, docker_daemon, embedded, ports, redis_server
 from conductor_app.stack.reachable import require_reachable
 
 PYTHON_NEEDED = (3, 11)
@@ -28,7 +28,6 @@ PYTHON_NEEDED = (3, 11)
 GIT_NEEDED = (2, 38)
 FREE_BYTES_NEEDED = 1_000_000_000
 TRIAL_SECONDS = 60
-DAEMON_SECONDS = 10
 SANDBOX_TRIAL = "import sys, workers.sandbox as s; print(s.Sandbox.detect(sys.argv[1]).level)"
 
 
@@ -194,26 +193,13 @@ def _docker() -> Finding:
     program = shutil.which("docker")
     if program is None:
         return Finding("Docker", False, "not on PATH", advice, required=False)
-    version = _docker_daemon(program)
-    if not version:
+    try:
+        version = docker_daemon.version(program)
+    except docker_daemon.Silent:
         start = "Start the daemon, or let your user reach its socket."
         silent = f"no daemon answers {program}"
         return Finding("Docker", False, silent, f"{start} {advice}", required=False)
     return Finding("Docker", True, f"{version} ({program})", required=False)
-
-
-def _docker_daemon(program: str) -> str:
-    """The version of the daemon that answers the client; empty when none does."""
-    try:
-        answer = subprocess.run(
-            [program, "info", "--format", "{{.ServerVersion}}"],
-            capture_output=True,
-            text=True,
-            timeout=DAEMON_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def _coding_agents() -> Finding:

@@ -263,6 +263,16 @@ def played(engine: Engine, id_: str, tmp_path: Path) -> dict[str, list[int]]:
     }
 
 
+def sent_back(engine: Engine) -> None:
+    """The work of 0/b is, by its milestone, before 0/a has brought any."""
+
+    def refused(claim: Claim) -> Judged:
+        engine.later(1)
+        return Judged(judgements(claim, "failed", "no"), claim.tip)
+
+    engine.run(outcomes={"0/n": [refused]}, queues=["agent.models", SYSTEM_QUEUE])
+
+
 class TestWhatAPersonHadDoneAgain:
     """Nobody does it again in a replay, and that comes to the same tree."""
 
@@ -317,12 +327,7 @@ class TestWhatAPersonHadDoneAgain:
             milestones=[milestone(key, check()) for key in "mn"],
         )
         id_ = engine.start(workflow(pair))
-
-        def refused(claim: Claim) -> Judged:
-            engine.later(1)
-            return Judged(judgements(claim, "failed", "no"), claim.tip)
-
-        engine.run(outcomes={"0/n": [refused]}, queues=["agent.models", SYSTEM_QUEUE])
+        sent_back(engine)
         assert engine.task(id_, "0/b").generation == 2
         engine.later(1)
         engine.do(rerun, id_, "0/a")
@@ -338,12 +343,7 @@ class TestWhatAPersonHadDoneAgain:
             milestones=[milestone(key, check()) for key in "mn"],
         )
         id_ = engine.start(workflow(pair))
-
-        def refused(claim: Claim) -> Judged:
-            engine.later(1)
-            return Judged(judgements(claim, "failed", "no"), claim.tip)
-
-        engine.run(outcomes={"0/n": [refused]}, queues=["agent.models", SYSTEM_QUEUE])
+        sent_back(engine)
         engine.run(outcomes={"0/a": [FAILS_FOR_GOOD]})
         engine.later(1)
         engine.do(task_control.retry, id_, "0/a")
