@@ -1,5 +1,6 @@
 """From nothing to a ready stack: what `conductor up` and `conductor run` have in common."""
 
+import time
 from contextlib import suppress
 
 from conductor_app.errors import ConductorError
@@ -8,10 +9,12 @@ from conductor_app.stack import embedded
 from conductor_app.stack.embedded import RunningStack
 from conductor_app.stack.ports import PortLost
 from conductor_app.stack.reachable import require_reachable
-from conductor_app.stack.readiness import Progress, wait_until_ready
+from conductor_app.stack.readiness import POLL_SECONDS, Progress, wait_until_ready
 
 # Of several installations that start at once, each try decides for one of them.
 PORTS_TRIED = 6
+# Until a stack whose port was lost has been stopped by whoever started it.
+END_SECONDS = 30.0
 
 
 def launch(
@@ -35,6 +38,12 @@ def _launch(settings: Settings, progress: Progress, *, keep: bool) -> tuple[Runn
     stack, fresh = embedded.start(settings, before=upgrade_database, keep=keep)
     try:
         wait_until_ready(stack, progress)
+    except PortLost:
+        if fresh:
+            embedded.stop(settings.home)
+        else:
+            _wait_for_its_end(stack)
+        raise
     except ConductorError:
         if fresh:
             embedded.stop(settings.home)
@@ -45,6 +54,15 @@ def _launch(settings: Settings, progress: Progress, *, keep: bool) -> tuple[Runn
             embedded.stop(settings.home)
         raise
     return stack, fresh
+
+
+def _wait_for_its_end(stack: RunningStack) -> None:
+    """Whoever started it stops it and begins anew; found before that, its port is lost again."""
+    deadline = time.monotonic() + END_SECONDS
+    while (found := embedded.find(stack.home)) and found.port == stack.port:
+        if time.monotonic() > deadline:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def upgrade_database(settings: Settings) -> None:

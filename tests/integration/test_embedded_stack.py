@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ import psutil
 import pytest
 
 from conductor_app.settings import Settings
-from conductor_app.stack import embedded, readiness
+from conductor_app.stack import embedded, launch, readiness
 from conductor_app.stack.ports import PortInUse, PortLost, choose_port, is_free
 from conductor_app.stack.programs import Program, programs_of
 from conductor_app.stack.supervision import StackProblem
@@ -197,6 +199,33 @@ def test_another_program_that_took_the_port_is_not_taken_for_ours(
     finally:
         other.kill()
         other.wait()
+
+
+def test_who_finds_a_stack_that_lost_its_port_waits_for_the_next_one(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    """Whoever started it stops it; until then every look at it would be the same."""
+    stack = embedded.RunningStack(yard.settings.home, "127.0.0.1", 3917, True)
+    looked: list[int] = []
+
+    def start(*_: object, **__: object) -> tuple[embedded.RunningStack, bool]:
+        looked.append(len(looked))
+        return stack, False
+
+    def lost(*_: object) -> None:
+        if embedded.find(yard.settings.home):
+            raise PortLost
+
+    stopped = threading.Event()
+    monkeypatch.setattr(embedded, "start", start)
+    monkeypatch.setattr(embedded, "find", lambda _: None if stopped.is_set() else stack)
+    monkeypatch.setattr(launch, "wait_until_ready", lost)
+    with ThreadPoolExecutor(1) as other:
+        launching = other.submit(launch.launch, yard.settings)
+        wait_until(lambda: looked, what="it was found")
+        stopped.set()
+        assert launching.result(60) == (stack, False)
+    assert len(looked) <= 2
 
 
 class TestPorts:
