@@ -65,7 +65,12 @@ def unfinished(tx: Transaction, location: str | None, start: Path) -> Begun:
     found = [] if unknown else current.unfinished(tx, project.id if project else None)
     if not found:
         where = f" on {place}" if place else ""
-        raise NotFound(f"There is no unfinished execution{where}. Start one with `conductor run`.")
+        # Where the stack goes on, what was paused may have ended meanwhile.
+        ended = current.newest_of_each(tx, project.id) if project else ()
+        last = "".join(f": the last, {each.id}, is {each.status}" for each in ended)
+        raise NotFound(
+            f"There is no unfinished execution{where}{last}. Start one with `conductor run`."
+        )
     id_ = current.only(found, BY_PROJECT).id
     return Begun(id_, last_event(tx, id_))
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import usage
-from conductor_app.views.units import days, usd
+from conductor_app.views.units import UNKNOWN_MODEL, days, usd
 
 Item = dict[str, Any]
 
@@ -37,6 +37,7 @@ def bill(tx: Transaction, execution_id: str) -> list[Item]:
     return [
         {
             **{name: getattr(row, name) for name in kept},
+            "model": row.model or UNKNOWN_MODEL,
             "cost_usd": usd(row.nano_usd),
             "prices_of": days(row.first_price, row.last_price),
         }

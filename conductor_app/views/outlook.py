@@ -99,7 +99,7 @@ def _at_most(tx: Transaction, execution: Row[Any], settings: Settings) -> str:
         for each in left
         if each["tokens"]["remaining"] is not None
     )
-    caps = [f"{money:,.2f} USD"] if money is not None else []
+    caps = [f"{money:,.2f} USD" if money >= 1 else f"{money} USD"] if money is not None else []
     caps += [f"{tokens:,} tokens"] if tokens is not None else []
     return f"At most {' and '.join(caps)}: so much the budgets leave" if caps else "Without a cap"
 

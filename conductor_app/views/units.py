@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+# Of programs that don't say which one they work with.
+UNKNOWN_MODEL = "unknown model"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANO = 10**9
 

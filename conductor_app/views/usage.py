@@ -9,10 +9,15 @@ from conductor_app.domain.budget import Basis
 from conductor_app.store.database import Transaction
 from conductor_app.store.tables import executions, projects, tasks, usage
 from conductor_app.views.paging import DEFAULT_LIMIT, Order, Page, cut
-from conductor_app.views.units import days, usd
+from conductor_app.views.units import UNKNOWN_MODEL, days, usd
 
 Item = dict[str, Any]
 
+# Literals: to PostgreSQL a parameter of SELECT is never that of GROUP BY.
+_MODEL = case(
+    (usage.c.model == literal_column("''", Text), literal_column(f"'{UNKNOWN_MODEL}'", Text)),
+    else_=usage.c.provider + literal_column("'/'", Text) + usage.c.model,
+)
 BY: Mapping[str, ColumnElement[str]] = {
     "day": usage.c.day,
     "project": usage.c.project_id,
@@ -20,7 +25,7 @@ BY: Mapping[str, ColumnElement[str]] = {
     "task": usage.c.task_id,
     "agent": usage.c.agent,
     "connector": usage.c.connector,
-    "model": usage.c.provider + literal_column("'/'", Text) + usage.c.model,
+    "model": _MODEL,
 }
 # What is looked for among the newest.
 _NEWEST_FIRST = ("day", "execution", "task")

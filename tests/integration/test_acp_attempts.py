@@ -69,6 +69,7 @@ BAD_ENDS = {
     "needs_login": ("CREDENTIALS", "Authentication required"),
     "says_nothing": ("NO_RESULT", "without a word"),
     "gives_up": ("AGENT_ERROR", "there is no way."),
+    "breaks": ("AGENT_ERROR", "Internal error: no disk."),
     "floods": ("UNREADABLE", "printed without end"),
 }
 
@@ -84,6 +85,12 @@ def test_a_bad_end_has_its_kind_and_says_what_to_do(
     assert (failure.kind, words in failure.message) == (kind, True), failure.message
     assert shop.context.usage.cost_nano_usd == shop.server.ledger.cost_nano_usd
     assert shop.nothing_is_held()
+
+
+def test_what_an_agent_writes_to_its_standard_error_is_in_the_log(shop: Shop) -> None:
+    programs.acp_agent(shop.home, "exits")
+    shop.fails()
+    assert "out of luck" in shop.log
 
 
 def test_what_speaks_no_protocol_is_told_with_its_last_words(shop: Shop) -> None:

@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 from conductor_app import create_app
 from conductor_app.bootstrap import Conductor, connected
 from conductor_app.cli.main import main
-from conductor_app.domain.budget import NANO
+from conductor_app.domain.budget import NANO, Basis
 from conductor_app.engine import budgets as ledger
 from conductor_app.engine import control
 from conductor_app.engine.start import Wanted, start
@@ -21,7 +21,7 @@ from conductor_app.queue import MemoryQueue
 from conductor_app.settings import Settings
 from conductor_app.store import projects
 from conductor_app.store.budgets import Spender, Used
-from conductor_app.store.tables import tasks
+from conductor_app.store.tables import executions, tasks
 from conductor_app.workflows import loader
 from tests.api_caller import SMALL
 from tests.databases import give_schema
@@ -153,6 +153,18 @@ def test_the_bill_says_of_which_day_its_prices_are(run: Run, execution: str) -> 
     (line,) = json.loads(run("report", "--execution", execution, "--json")[1])["data"]["bill"]
     assert (line["cost_usd"], line["prices_of"]) == ("0.25", ["2027-01-15"])
     assert "| 0.25 USD | 2027-01-15 |" in run("report", "--execution", execution)[1]
+
+
+def test_a_program_that_names_no_model(run: Run, execution: str, conductor: Conductor) -> None:
+    with conductor.transaction() as tx:
+        project = tx.value(select(executions.c.project_id))
+        task = tx.value(select(tasks.c.id).where(tasks.c.key == "0/types"))
+        who = Spender(project, execution, task, "a", "models", "mine", "", "")
+        ledger.record(tx, new_id(), who, Used(0, None, Basis.UNKNOWN), conductor.daily)
+    told = run("budget", "usage", "--by", "model")[1]
+    assert [line.split()[0] for line in told.splitlines()[1:3]] == ["anthropic/m", "unknown"]
+    report = run("report", "--execution", execution)[1]
+    assert "| models | mine: unknown model | 1 |" in report
 
 
 @pytest.mark.usefixtures("served")

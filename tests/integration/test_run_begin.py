@@ -49,7 +49,8 @@ def test_what_the_stack_finishes_while_it_starts_is_resumed_all_the_same(
     nobody = Api("http://127.0.0.1:1", "token")
     with engine.reading() as tx:
         assert run_begin.resume(nobody, tx, left) == left
-        with pytest.raises(NotFound, match="no unfinished execution on /nowhere/demo"):
+        told = f"no unfinished execution on /nowhere/demo: the last, {id_}, is completed"
+        with pytest.raises(NotFound, match=told):
             run_begin.unfinished(tx, "/nowhere/demo", tmp_path)
 
 

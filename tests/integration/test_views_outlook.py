@@ -39,6 +39,8 @@ def test_the_smallest_budget_counts(engine: Engine, home: Path) -> None:
     flow = workflow(phase(task("a")), budget={"usd": "3.5", "tokens": 20_000})
     assert "At most 3.50 USD and 20,000 tokens" in told(engine, home, flow, "codex")
     assert "At most 2.00 USD and 20,000" in told(engine, home, flow, "codex", daily_usd=2)
+    flow = workflow(phase(task("a")), budget={"usd": "0.004"})
+    assert "At most 0.004 USD and 1,000,000" in told(engine, home, flow, "codex")
 
 
 def test_the_models_of_agents_are_told_each(engine: Engine, home: Path) -> None:

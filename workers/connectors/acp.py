@@ -16,12 +16,15 @@ from workers.connectors.programs.report import Report, words
 from workers.connectors.programs.rpc import Interrupted, Json, Peer, Refused
 from workers.connectors.programs.session import Session
 from workers.connectors.programs.verdict import FLOODED
+from workers.narration import one_line
 from workers.sandbox import CommandResult
 from workers.sandbox.conversation import Closed, Conversation
 
 PROTOCOL_VERSION = 1
 # Seconds for which an agent that is told to stop may still say its last word.
 LAST_WORD = 3.0
+# How many of the last lines of its standard error are logged.
+ERROR_LINES = 20
 
 
 class AcpConnector(ProgramConnector):
@@ -57,6 +60,8 @@ class _Talk:
             peer = Peer(conversation, client.asked, client.told, self._flood.count)
             exit_code = self._until_its_end(conversation, peer, client, ready)
             self.report.strange = peer.strange
+        for line in conversation.errors.splitlines()[-ERROR_LINES:]:
+            self._context.log(one_line(line))
         return CommandResult(
             argv=tuple(ready.argv),
             exit_code=exit_code,

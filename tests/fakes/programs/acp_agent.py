@@ -30,7 +30,8 @@ TOOLS = [
 ]
 # What it does instead of asking a model.
 BEHAVIOURS = (
-    *("gives_up", "hangs", "exits", "garbage", "refuses", "needs_login", "asks_terminal"),
+    *("gives_up", "breaks", "hangs", "exits", "garbage", "refuses", "needs_login"),
+    "asks_terminal",
     *("reads_outside", "writes_outside", "tells_cost", "tells_tokens", "says_nothing", "floods"),
 )
 
@@ -134,6 +135,9 @@ class Agent(acp.Agent):
                 await self._cancelled.wait()
                 await self._say(" no more.")
                 stop = "cancelled"
+            case "breaks":
+                # What its package makes of it is an internal error; why is in its details.
+                raise RuntimeError("no disk")
             case "exits":
                 print("out of luck", file=sys.stderr, flush=True)
                 os._exit(7)

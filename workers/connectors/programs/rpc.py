@@ -69,7 +69,7 @@ class Peer:
                 self._serve(message, deadline)
             elif message.get("id") == number:
                 if isinstance(error := message.get("error"), dict):
-                    raise Refused(_code(error), str(error.get("message") or "it says not why"))
+                    raise Refused(_code(error), _reason(error))
                 result = message.get("result")
                 return result if isinstance(result, dict) else {}
 
@@ -107,6 +107,15 @@ class Peer:
 
     def _send(self, message: Json, deadline: float) -> None:
         self._conversation.send(json.dumps({"jsonrpc": "2.0", **message}), deadline)
+
+
+def _reason(error: Json) -> str:
+    """Its message, which may be as little as `Internal error`, and what it says beyond that."""
+    message, data = str(error.get("message") or "it says not why"), error.get("data")
+    details = data.get("details", data) if isinstance(data, dict) else data
+    if not details:
+        return message
+    return f"{message}: {details if isinstance(details, str) else json.dumps(details)}"
 
 
 def _code(error: Json) -> int:
