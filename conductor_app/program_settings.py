@@ -84,12 +84,9 @@ class ProgramSettings:
         Of an agent with another program than its connector's nothing is as that one has it.
         """
         chosen = self._choices.get(connector, ConnectorChoices())
-        values = _given(chosen)
-        own = _given(chosen.agents.get(agent or "", ProgramChoices()))
-        usual = values.get("program", DEFAULTS[connector])
-        if own.get("program", usual) != usual:
-            values = {}
-        return _program(connector, values | ({"model": model} if model else {}) | own)
+        own = chosen.agents.get(agent or "", ProgramChoices())
+        values = {} if _is_another(connector, own, chosen) else _given(chosen)
+        return _program(connector, values | ({"model": model} if model else {}) | _given(own))
 
     @property
     def agents(self) -> dict[str, tuple[str, ...]]:
@@ -105,8 +102,17 @@ def load(settings: Settings, environ: Mapping[str, str] | None = None) -> Progra
     choices = {}
     for name in BY_CONNECTOR:
         from_file = _validated(written.get(name) or {}, f"{file}, connectors.{name}")
-        choices[name] = from_file.model_copy(update=_given(_of_variables(name, environ)))
+        variables = _of_variables(name, environ)
+        if _is_another(name, variables, from_file):
+            from_file = ConnectorChoices(agents=from_file.agents)
+        choices[name] = from_file.model_copy(update=_given(variables))
     return ProgramSettings(choices)
+
+
+def _is_another(connector: str, chosen: ProgramChoices, usual: ProgramChoices) -> bool:
+    """Whether it chooses another program, for which nothing said of the usual one holds."""
+    program = usual.program or DEFAULTS[connector]
+    return (chosen.program or program) != program
 
 
 def _validated(values: Any, place: str) -> ConnectorChoices:

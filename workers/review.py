@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from conductor_app import connector_settings
 from conductor_app.catalog import AGENTS
-from conductor_app.domain.states import NEED_MET
+from conductor_app.domain.states import NEED_MET, TaskState
 from conductor_app.domain.workflow import AgentSpec, RubricCheck, given_checks, render
 from conductor_app.domain.workflow_plan import full_key
 from conductor_app.engine.claim import Claim
@@ -57,7 +57,11 @@ class Reviewer:
         """Raises MeansAbsent without a key; AttemptFailed where there is no verdict."""
         agent = self.claim.workflow.agent(check.agent, AGENTS)
         name = self._connector(agent)
-        work = self._work(check)
+        asked_for = self._work(check)
+        work = [row for row in asked_for if row.status != TaskState.SKIPPED]
+        if asked_for and not work:
+            skipped = ", ".join(row.key for row in asked_for)
+            return Outcome(True, f"{skipped}: skipped by a person, so there is nothing to review")
         material = self._material(check, bench, work)
         if name == REPLAY:
             return _outcome(check, agent, self._recorded(check, bench), material)

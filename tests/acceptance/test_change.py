@@ -186,6 +186,20 @@ def test_the_validator_sends_it_back_with_its_words(joined: Day, attempts: None)
     assert "You have sent it back before" in str(reviews[1].body)
 
 
+def test_what_a_person_skips_is_not_reviewed(joined: Day) -> None:
+    day = joined
+    day.server.add("work", script=BUILT_IN["refusal"])
+    assert day.change(prompt="Say hello.", check="true").returncode == 1
+    place = f"--project={day.repository}"
+    told = day.conductor("skip", "0/change", "--reason", "It is not needed.", place)
+    assert told.returncode == 0, told.stderr
+    day.conductor("run", "--resume", place)
+    report = day.conductor("report", place).stdout
+    assert "completed |" in report
+    assert "0/change: skipped by a person, so there is nothing to review" in report
+    assert not [each for each in day.server.requests if each.scenario == "review"]
+
+
 def test_what_was_recorded_is_replayed_without_a_model(
     joined: Day, attempts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

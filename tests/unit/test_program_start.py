@@ -138,6 +138,17 @@ def test_the_environment_is_above_the_file(tmp_path: Path, monkeypatch: pytest.M
     assert (chosen.name, chosen.max_turns, chosen.soft_cap) == ("gemini", 7, True)
 
 
+def test_another_program_of_the_environment_is_started_as_that_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "{program: mine, argv: [mine], model: one, agents: {api: {max_turns: 3}}}"
+    monkeypatch.setenv("CONDUCTOR_COMMAND_PROGRAM", "codex")
+    assert of(tmp_path, text) == COMMANDS["codex"]
+    assert of(tmp_path, text, agent="api") == replace(COMMANDS["codex"], max_turns=3)
+    monkeypatch.setenv("CONDUCTOR_COMMAND_PROGRAM", "mine")
+    assert of(tmp_path, text).argv == ("mine",)
+
+
 def test_a_preset_can_be_changed_and_keeps_the_rest(tmp_path: Path) -> None:
     chosen = of(tmp_path, "{program: claude-code, protocol: none, env: {X: y}}")
     assert chosen.soft_cap
