@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from conductor_app import masking
 from workers.turns import ToolCall, ToolResult, Turn
 
 WIDTH = 160
@@ -43,6 +44,9 @@ def one_line(text: str, *, keep_indent: bool = False, width: int = WIDTH) -> str
     shown = "".join(letter if letter.isprintable() else " " for letter in plain)
     joined = " ".join(shown.split())
     if len(joined) > width:
+        # Half a secret would not be known to whoever masks the line.
+        joined = masking.words(joined)
+    if len(joined) > width:
         joined = joined[: width - 1] + "…"
     return f"  {joined}" if keep_indent else joined
 
@@ -57,6 +61,5 @@ def _telling(arguments: Any) -> str:
         return ""
     for name in _TELLING:
         if isinstance(arguments.get(name), str):
-            words = " ".join(arguments[name].split())
-            return words if len(words) <= WIDTH // 2 else words[: WIDTH // 2 - 1] + "…"
+            return one_line(arguments[name], width=WIDTH // 2)
     return ""

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, jsonify
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
@@ -46,8 +47,8 @@ def answer_failures(app: Flask) -> None:
 def invalid_fields(error: ValidationError) -> InvalidFields:
     """What is wrong with a request, field by field, without repeating what was sent."""
     fields = [
-        {"field": ".".join(map(str, each["loc"])), "message": _plain(each["msg"])}
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
+        {"field": ".".join(map(str, each["loc"])), "message": _plain(each)}
+        for each in error.errors(include_url=False, include_input=False)
     ]
     said = "; ".join(
         f"`{each['field']}`: {each['message']}" if each["field"] else each["message"]
@@ -61,10 +62,18 @@ def raise_invalid_fields(error: ValidationError) -> Response:
     raise invalid_fields(error)
 
 
-def _plain(message: str) -> str:
-    if message == "Extra inputs are not permitted":
-        return "there is no such field"
-    message = message.removeprefix("Value error, ")
+def _plain(mistake: ErrorDetails) -> str:
+    context = mistake.get("ctx", {})
+    # Of a text that is looked at before it is measured, pydantic counts items.
+    of_text = context.get("field_type", "Value") == "Value"
+    match mistake["type"]:
+        case "extra_forbidden":
+            return "there is no such field"
+        case "too_short" | "string_too_short" if context["min_length"] == 1:
+            return "it must not be empty"
+        case "too_long" | "string_too_long" if of_text:
+            return f"it may have at most {context['max_length']:,} characters"
+    message = mistake["msg"].removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
 
 

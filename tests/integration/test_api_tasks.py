@@ -93,6 +93,12 @@ def test_skip_needs_a_reason_and_lets_the_rest_go_on(api: Caller, repo: Path) ->
     id_ = api.start(repo)["id"]
     types = task(api, "0/types")["id"]
     assert api.post(f"/tasks/{types}/skip", {}, 422)["code"] == "invalid_fields"
+    for reason, wrong in (
+        ("", "must not be empty"),
+        ("x" * 501, "may have at most 500 characters"),
+    ):
+        told = api.post(f"/tasks/{types}/skip", {"reason": reason}, 422)["message"]
+        assert told == f"The request is not valid. `reason`: it {wrong}."
     skipped = api.post(f"/tasks/{types}/skip", {"reason": "Done by hand."})
     assert (skipped["status"], skipped["summary"]) == ("skipped", "Done by hand.")
     assert task(api, "0/routes", execution=id_)["status"] == "queued"

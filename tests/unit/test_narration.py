@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.narration import call_line, one_line, turn_line
+from workers.narration import call_line, call_words, one_line, turn_line
 from workers.turns import ToolCall, ToolResult, Turn, Usage
 
 
@@ -48,6 +48,13 @@ def test_a_calls_line(call: ToolCall, result: ToolResult, line: str) -> None:
 def test_a_long_command_is_cut_but_its_ending_shows() -> None:
     call = ToolCall("c", "run_command", {"command": "x" * 500})
     assert call_line(call, ToolResult("c", True, "", 0)).endswith("… [exit code 0, 0.00 s]")
+
+
+def test_no_half_of_a_secret_is_left_where_a_line_is_cut() -> None:
+    key = "sk-ant-" + "0a1b2c3d" * 5
+    assert "sk-ant" not in one_line("x" * 140 + " " + key)
+    call = ToolCall("1", "run_command", {"command": "echo " + "x" * 60 + " " + key})
+    assert "sk-ant" not in call_words(call)
 
 
 def test_a_turns_line() -> None:
