@@ -119,7 +119,7 @@ class ForPeople(logging.Formatter):
 
 
 class ForPrograms(logging.Formatter):
-    """A JSON object a line, in the words of Elasticsearch's log shippers; masked."""
+    """A JSON object a line, in the words of Elasticsearch's log shippers; its texts are masked."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -137,7 +137,12 @@ class ForPrograms(logging.Formatter):
             entry |= {"event": event, "facts": getattr(record, "facts", {})}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return masking.words(json.dumps(entry, ensure_ascii=False, default=str))
+        # Before it is JSON, whose escapes are no part of a secret.
+        return json.dumps(masking.within(entry), ensure_ascii=False, default=_masked)
+
+
+def _masked(fact: Any) -> str:
+    return masking.words(str(fact))
 
 
 def set_up(process: str, format_: str = "text", level: str = "INFO") -> None:

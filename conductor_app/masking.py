@@ -24,10 +24,22 @@ MASK = "[masked]"
 # assignments it is masked all the same.
 _LEAST, _LEAST_OF_WORDS = 8, 12
 # No key is longer; a piece of a stream is held back for so many characters at most.
-_LONGEST = 8_192
+LONGEST = 8_192
 
-# Not within a word; after the escapes of line ends and tabs, as JSON and `repr` have them, it may.
-_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))"
+# Not within a word; after an escape, as JSON and `repr` have them, it may.
+_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2}))"
+# Whatever stands before it. Its lines may begin with the signs of a difference: of `+` and blanks
+# the key itself is made, a `-` is none that begins the last line.
+PRIVATE_KEY = (
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:\s|\\[nr]){0,4}"
+    r"(?:[+ ]?[A-Za-z-]{1,40}: [^\n\\]{0,200}(?:\n|(?:\\r)?\\n)){0,4}"
+    r"(?:[A-Za-z0-9+/=\s]|\\[nr]|(?:(?<=\n)|(?<=\\n))-(?!-)){40,}"
+    r"(?:-?-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
+)
+# Quotes in JSON text have backslashes before them, which don't belong to what is quoted.
+_QUOTE = r"(?:\\{0,15}[\"'])"
+_IS = rf"{_QUOTE}{{0,2}}\s?[:=,]\s?b?{_QUOTE}?"
+_VALUE = r"(?:[^\s\"',;\\]|\\[^\s\"'])+()"
 
 
 @dataclass(frozen=True)
@@ -44,31 +56,28 @@ class _Shape:
 
 
 # A shape is looked for where its anchor is, which is found much faster.
-_KEYS = tuple(
-    (anchor, _Shape(_START + pattern))
-    for anchor, pattern in (
-        # Anthropic, OpenAI, DeepSeek and others. Without a digit it is a name, as of a CSS class.
-        ("sk-", r"sk-(?=[A-Za-z_-]{0,80}[0-9])[A-Za-z0-9_-]{20,}"),
-        ("gh", r"gh[pousr]_[A-Za-z0-9]{30,}"),
-        ("github_pat_", r"github_pat_[A-Za-z0-9_]{22,}"),
-        ("glpat-", r"glpat-[A-Za-z0-9_-]{20,}"),
-        ("AKIA", r"AKIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
-        ("ASIA", r"ASIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
-        ("AIza", r"AIza[A-Za-z0-9_-]{35}"),
-        ("xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
-        ("hooks.slack.com/", r"hooks\.slack\.com/services/[A-Za-z0-9/_-]{20,}"),
-        ("_live_", r"[rs]k_live_[A-Za-z0-9]{16,}"),
-        ("npm_", r"npm_[A-Za-z0-9]{36}"),
-        ("pypi-", r"pypi-[A-Za-z0-9_-]{50,}"),
-        ("hf_", r"hf_[A-Za-z0-9]{30,}"),
-        ("eyJ", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-        (
-            " PRIVATE KEY-----",
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:\s|\\[nr]){0,4}"
-            r"(?:[A-Za-z-]{1,40}: [^\n\\]{0,200}(?:\n|\\n)){0,4}(?:[A-Za-z0-9+/=\s]|\\[nr]){40,}"
-            r"(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
-        ),
-    )
+_KEYS = (
+    (" PRIVATE KEY-----", _Shape(PRIVATE_KEY)),
+    *(
+        (anchor, _Shape(_START + pattern))
+        for anchor, pattern in (
+            # Anthropic, OpenAI and others. Without a digit it is a name, as of a CSS class.
+            ("sk-", r"sk-(?=[A-Za-z_-]{0,80}[0-9])[A-Za-z0-9_-]{20,}"),
+            ("gh", r"gh[pousr]_[A-Za-z0-9]{30,}"),
+            ("github_pat_", r"github_pat_[A-Za-z0-9_]{22,}"),
+            ("glpat-", r"glpat-[A-Za-z0-9_-]{20,}"),
+            ("AKIA", r"AKIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
+            ("ASIA", r"ASIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
+            ("AIza", r"AIza[A-Za-z0-9_-]{35}"),
+            ("xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+            ("hooks.slack.com/", r"hooks\.slack\.com/services/[A-Za-z0-9/_-]{20,}"),
+            ("_live_", r"[rs]k_live_[A-Za-z0-9]{16,}"),
+            ("npm_", r"npm_[A-Za-z0-9]{36}"),
+            ("pypi-", r"pypi-[A-Za-z0-9_-]{50,}"),
+            ("hf_", r"hf_[A-Za-z0-9]{30,}"),
+            ("eyJ", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+        )
+    ),
 )
 _IN_WORDS = tuple(
     (anchor, _Shape(pattern, rf"\1{MASK}\2"))
@@ -77,15 +86,13 @@ _IN_WORDS = tuple(
         (("://",), r"(://)[^\s/@:\"']{20,1024}(@)"),
         (
             ("uthorization", "UTHORIZATION"),
-            r"(?i)(authorization[\"']{0,2}\s?[:=,]\s?b?[\"']?(?:bearer|basic|token)\s)[^\s\"',;]+()",
+            rf"(?i)(authorization{_IS}(?:bearer|basic|token)\s){_VALUE}",
         ),
-        (
-            ("-api-key", "-Api-Key", "-API-KEY"),
-            r"(?i)(x-api-key[\"']{0,2}\s?[:=,]\s?b?[\"']?)[^\s\"',;]+()",
-        ),
+        (("-api-key", "-Api-Key", "-API-KEY"), rf"(?i)(x-api-key{_IS}){_VALUE}"),
         (
             ("=",),
-            r"(?i)((?:password|passwd|passphrase|secret|token|api_?key)=[\"']?)[^\s&\"',;)]+()",
+            rf"(?i)((?:password|passwd|passphrase|secret|token|api_?key)={_QUOTE}?)"
+            r"(?:[^\s&\"',;)\\]|\\[^\s\"'])+()",
         ),
     )
     for anchor in anchors
@@ -97,7 +104,6 @@ _NAME = (
 )
 _NAME_OF_A_PLACE = r"_(?:FILE|PATH|DIR|SOCK|URL|ID|NAME)$"
 _PASSWORD_IN_URL = r"://[^\s/@:]*:([^\s/@]+)@"
-
 
 T = TypeVar("T")
 
@@ -175,6 +181,13 @@ def data(text: str) -> str:
     return text
 
 
+def data_in_lines(text: str) -> str:
+    """The same with as many lines as before, for who shows some of them by their numbers."""
+    known_in_lines = (re.escape(each) for each in _known.needles if "\n" in each)
+    secrets = re.compile("|".join((PRIVATE_KEY, *known_in_lines)))
+    return data(secrets.sub(lambda found: "\n".join([MASK] * len(found[0].split("\n"))), text))
+
+
 def words(text: str) -> str:
     """The same without passwords in URLs, headers with credentials and `password=...`; sound."""
     text = data(sound(text))
@@ -237,11 +250,11 @@ class Stream:
         self._held += piece
         cut = self._held.rfind("\n") + 1
         begun = self._held.rfind(_BEGUN, 0, cut)
-        if begun >= 0 and "-----END" not in self._held[begun:cut] and cut - begun < _LONGEST:
+        if begun >= 0 and "-----END" not in self._held[begun:cut] and cut - begun < LONGEST:
             # A private key has many lines.
             cut = begun
-        if len(self._held) - cut > 2 * _LONGEST:
-            cut = self._border(len(self._held) - _LONGEST)
+        if len(self._held) - cut > 2 * LONGEST:
+            cut = self._border(len(self._held) - LONGEST)
         ready, self._held = self._held[:cut], self._held[cut:]
         return self._mask(ready) if ready else ""
 

@@ -1,10 +1,12 @@
 """Writes what an attempt leaves to read, masked: transcript, prompt, outputs too long to show."""
 
 import errno
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from conductor_app import masking
 from workers import disk
@@ -16,7 +18,21 @@ def append(file: Path, text: str) -> None:
 
     Raises AttemptFailed; OSError when the disk is full.
     """
-    data = masking.data(text).encode("utf-8", "replace")
+    _append(file, masking.data(text))
+
+
+def append_entries(file: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """The same of JSON Lines, masked before they are JSON: its escapes are no part of a secret."""
+    masked = (masking.within(entry, masking.data) for entry in entries)
+    _append(file, "".join(json.dumps(entry, default=_masked) + "\n" for entry in masked))
+
+
+def _masked(value: Any) -> str:
+    return masking.data(str(value))
+
+
+def _append(file: Path, text: str) -> None:
+    data = text.encode("utf-8", "replace")
     with _writing(file), file.open("ab", buffering=0) as stream:
         if stream.write(data) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))

@@ -49,7 +49,8 @@ def retell(folder: Path, git: Git | None, work: Work) -> None:
         lines = [*_turns(work, changes)]
     except (_Untold, GitFailed) as problem:
         lines = [{"type": UNRECORDABLE, "reason": str(problem)}]
-    artifacts.write(folder / EFFECT, "".join(json.dumps(line) + "\n" for line in lines))
+    masked = masking.within(lines, masking.data)
+    artifacts.write(folder / EFFECT, "".join(json.dumps(line) + "\n" for line in masked))
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,7 @@ class Transcript:
         self._append([{"type": "end", "outcome": outcome, "message": words, **facts}])
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
-        artifacts.append(
-            self._file, "".join(json.dumps(entry, default=str) + "\n" for entry in entries)
-        )
+        artifacts.append_entries(self._file, entries)
 
 
 def read_lines(folder: Path) -> list[dict[str, Any]]:

@@ -78,6 +78,27 @@ def test_no_entry_holds_a_secret(capsys: pytest.CaptureFixture[str], format_: st
     assert "RuntimeError" in told
 
 
+@pytest.mark.parametrize("format_", ["text", "json"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        'no way in: password="{}" host="db"',
+        'asked with {{"authorization": "Bearer {}"}}',
+        "the key \u201csk-ant-{}-0123456789-abcdefghij\u201d",
+    ],
+)
+def test_no_entry_holds_a_secret_in_quotes(
+    capsys: pytest.CaptureFixture[str], format_: str, said: str
+) -> None:
+    logs.set_up("worker", format_)
+    logs.warning("heartbeat_failed", error=said.format("hunter2xyz"))
+    logs.warning("heartbeat_failed", error=RuntimeError(said.format("hunter2xyz")))
+    told = capsys.readouterr().err
+    assert "hunter2xyz" not in told
+    if format_ == "json":
+        assert [MASK in str(each["facts"]) for each in entries(told)] == [True, True]
+
+
 def test_what_others_say_in_several_lines_is_one_entry(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("api", "json")
     logging.getLogger("celery").error("one\ntwo")

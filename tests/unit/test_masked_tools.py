@@ -60,6 +60,32 @@ def test_an_output_that_is_cut_and_kept_is_masked_before(place: Workplace) -> No
     assert said.kept.read_text() == text.replace(CANARY, MASK)
 
 
+@pytest.mark.parametrize("secret", [CANARY, KEY])
+@pytest.mark.parametrize("at", [1_900, 1_960, 1_990, 1_999, 10_150, 10_190])
+def test_a_search_cuts_no_secret(place: Workplace, secret: str, at: int) -> None:
+    words = "x " * (at // 2)
+    (place.root / "min.js").write_text(f"{words} {secret} {words}")
+    # So much is masked here that the line is short enough to be shown up to its cut end.
+    (place.root / "keys.js").write_text(f"x {KEY * 200} {secret} ".ljust(at, "x") + secret * 9)
+    said = perform(place, "search", pattern="x")
+    assert "canary" not in said.output
+    assert "sk-ant" not in said.output
+    assert max(map(len, said.output.splitlines())) <= 2_000 + len("keys.js:1: ")
+
+
+def test_a_part_of_a_private_key_is_not_shown(place: Workplace) -> None:
+    key = "\n".join(["-----BEGIN PRIVATE KEY-----", *["MIIEvQIBADANBgkqhkiG9w0B"] * 6])
+    text = f"first\n{key}\n-----END PRIVATE KEY-----\nMIIE is how it begins\n"
+    (place.root / "key.pem").write_text(text)
+    for lines in ({}, {"start": 3}, {"start": 2, "end": 7}, {"end": 5}):
+        said = perform(place, "read_file", path="key.pem", **lines)
+        assert MASK in said.output
+        assert "MIIEv" not in said.output
+    assert perform(place, "read_file", path="key.pem", start=10).output == "MIIE is how it begins\n"
+    found = perform(place, "search", pattern="MIIE").output
+    assert found == "key.pem:10: MIIE is how it begins"
+
+
 def test_faults_of_tools_are_masked(place: Workplace) -> None:
     assert CANARY not in perform(place, "read_file", path=CANARY).output
     assert CANARY not in perform(place, CANARY).output

@@ -27,13 +27,14 @@ def main() -> int:
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     found = 0
     for path in files(wanted["path"], wanted["glob"]):
-        for number, line in lines(path):
+        for number, line in lines(path, wanted["secret"], wanted["mask"]):
             if pattern.search(line[:MAX_LINE]):
                 found += 1
                 if found > MAX_MATCHES:
                     print(f"... more than {MAX_MATCHES} matches; narrow the search.")
                     return 0
-                print(f"{path}:{number}: {line[:MAX_LINE]}")
+                # `search` cuts it when it is masked; until then no secret may be cut.
+                print(f"{path}:{number}: {line[: MAX_LINE + wanted['spare']]}")
     if not found:
         print("No match.")
     return 0
@@ -64,8 +65,12 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
     return re.compile("".join(wildcards.get(piece, re.escape(piece)) for piece in pieces))
 
 
-def lines(path: str) -> Iterator[tuple[int, str]]:
-    """Nothing for what is not a text file of a sensible size of its own."""
+def lines(path: str, secret: str, mask: str) -> Iterator[tuple[int, str]]:
+    """Nothing for what is not a text file of a sensible size of its own.
+
+    `secret` is a pattern of what has several lines, each of which becomes the mask: they could not
+    be told from others alone.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -78,6 +83,7 @@ def lines(path: str) -> Iterator[tuple[int, str]]:
     if b"\0" not in content:
         # As grep counts them: Python's own lines end at form feeds as well.
         text = content.decode("utf-8", "replace").removesuffix("\n")
+        text = re.sub(secret, lambda found: "\n".join([mask] * len(found[0].split("\n"))), text)
         for number, line in enumerate(text.split("\n") if text else (), start=1):
             yield number, line.removesuffix("\r")
 
