@@ -5,14 +5,13 @@ from types import FrameType
 from typing import Any
 
 from beat.schedule import schedule
-from conductor_app import logs
+from conductor_app import logs, settings_review
 from conductor_app.bootstrap import celery_app, know_secrets
-from conductor_app.settings import Settings
 
 
 def main() -> None:
     logs.set_up("beat")
-    settings = Settings.load()
+    settings = settings_review.load_or_exit()
     logs.set_up("beat", settings.log_format, settings.log_level)
     know_secrets(settings)
     app = celery_app(settings)

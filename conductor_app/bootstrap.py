@@ -12,7 +12,7 @@ from conductor_app import connector_settings, masking, secretfile, silence
 from conductor_app.domain.budget import Daily
 from conductor_app.engine.sweep import Timing
 from conductor_app.errors import InvalidSettings
-from conductor_app.queue import CeleryQueue, Queue
+from conductor_app.queue import GIVE_UP_SOON, CeleryQueue, Queue
 from conductor_app.settings import Settings
 from conductor_app.store.database import Database, Transaction
 
@@ -103,11 +103,6 @@ def celery_app(settings: Settings) -> Celery:
     return app
 
 
-# Whoever sends does not wait for a broker that is away, 6 s by Celery's defaults: the tick sends
-# again. Workers that consume try to connect for ever, whatever stands here.
-GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
-
-
 def celery_settings(settings: Settings) -> dict[str, object]:
     """Celery's settings; the reason for each is the trap that it avoids."""
     url = settings.celery_broker_url
@@ -134,6 +129,9 @@ def celery_settings(settings: Settings) -> dict[str, object]:
     }
     if url.startswith(("amqp", "pyamqp")):
         common["task_queue_max_priority"] = 9
+        # After a reconnect Celery raises the prefetch count step by step from the jobs' threads, on
+        # the socket that its main thread reads: one takes the other's frame, and hears no more.
+        common["worker_enable_prefetch_count_reduction"] = False
         common["broker_transport_options"] = dict(GIVE_UP_SOON)
         return common
     common["broker_transport_options"] = {

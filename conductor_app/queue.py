@@ -19,6 +19,9 @@ DUE = "conductor.due"
 RETENTION = "conductor.retention"
 SYSTEM_QUEUE = "system"
 ISOLATED_QUEUE = "isolated"
+# Whoever sends does not wait for a broker that is away, 6 s by Celery's defaults: the tick sends
+# again. Workers that consume try to connect for ever, whatever stands here.
+GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 # How Celery calls the workers with the role `agent`.
 AGENT_WORKERS = "agent-*"
 
@@ -120,7 +123,10 @@ class CeleryQueue:
             priority=priority,
             producer=producer,
             ignore_result=True,
-            retry=False,
+            # A connection of before the broker's restart is found dead by its next message only;
+            # Redis' client looks by itself.
+            retry=self._rabbitmq,
+            retry_policy=GIVE_UP_SOON,
             chain=rest or None,
             headers=headers or None,
         )

@@ -1,7 +1,9 @@
 """What is wrong or noteworthy about settings, in sentences that name the variable to change."""
 
 import os
+import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from conductor_app.domain.spelling import closest
 from conductor_app.errors import InvalidSettings
@@ -20,6 +22,15 @@ def usable(settings: Settings) -> Settings:
     if found := list(problems(settings)):
         raise InvalidSettings(" ".join(found))
     return settings
+
+
+def load_or_exit() -> Settings:
+    """For a process without a caller: where they are not usable it ends with every problem."""
+    try:
+        return usable(Settings.load())
+    except InvalidSettings as problem:
+        print(problem.message, file=sys.stderr)
+        sys.exit(problem.exit_code)
 
 
 def problems(settings: Settings) -> Iterator[str]:
@@ -82,6 +93,16 @@ def _misspelt() -> Iterator[str]:
             yield f"{name} is no setting. Did you mean CONDUCTOR_{near.upper()}?"
 
 
+def _has_a_port(url: str | None) -> bool:
+    """Whether its port is one, where it names any; Celery takes several URLs, divided by `;`."""
+    try:
+        for each in (url or "").split(";"):
+            _ = urlsplit(each).port
+    except ValueError:
+        return False
+    return True
+
+
 def _unknown_schemes(settings: Settings) -> Iterator[str]:
     """URLs of servers that Conductor does not speak with; only the scheme is shown, never more."""
     spoken = (
@@ -104,3 +125,5 @@ def _unknown_schemes(settings: Settings) -> Iterator[str]:
             yield (
                 f"{variable} starts with {scheme}, which Conductor does not speak. Use {way_out}."
             )
+        elif not _has_a_port(url):
+            yield f"{variable} has a port that is no number from 0 to 65535. Use {way_out}."

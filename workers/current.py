@@ -17,6 +17,12 @@ def process() -> WorkerProcess:
     return _process
 
 
+def drain() -> None:
+    """Give back what is at work; one that has not begun yet has nothing."""
+    if _process is not None:
+        _process.drain()
+
+
 def end() -> None:
     global _process
     if _process is not None:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from celery.apps import worker as celery_worker
@@ -9,7 +10,7 @@ from celery.signals import setup_logging, worker_init, worker_shutdown, worker_s
 from celery.utils.nodenames import host_format
 from sqlalchemy.exc import DBAPIError
 
-from conductor_app import bootstrap, logs, telemetry
+from conductor_app import bootstrap, logs, settings_review, telemetry
 from conductor_app.engine import queues
 from conductor_app.ids import new_id
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, CeleryQueue
@@ -20,6 +21,8 @@ from workers.process import WorkerProcess
 from workers.publisher import Publisher
 
 ROLES = ("agent", "system", "isolated")
+# Seconds between two looks for a database that is away.
+PAUSE = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--queues", help="comma-separated; default: all of the role")
     chosen = parser.parse_args(arguments)
     logs.set_up("worker")
-    settings = Settings.load()
+    settings = settings_review.load_or_exit()
     logs.set_up("worker", settings.log_format, settings.log_level)
     broker = CeleryQueue(bootstrap.celery_app(settings))
     conductor = bootstrap.connect(settings, Publisher(broker))
@@ -40,17 +43,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def require_schema(conductor: bootstrap.Conductor) -> None:
-    """End with a sentence where the database has no schema to work with.
+    """Wait for the database, and end with a sentence where it has no schema to work with.
 
     One that is newer is none: workers of the version before go on while it is brought up to date.
     """
-    try:
-        with conductor.read() as tx:
-            problem = schema.problem(schema.revision(tx))
-    except DBAPIError:
-        return  # It is away; work waits until it answers.
+    problem = schema.problem(_revision(conductor))
     if problem is not None and not isinstance(problem, schema.NewerSchema):
         sys.exit(problem.message)
+
+
+def _revision(conductor: bootstrap.Conductor) -> str | None:
+    """Once the database answers: Celery would go on without what could not be begun."""
+    said = False
+    while True:
+        try:
+            with conductor.read() as tx:
+                return schema.revision(tx)
+        except DBAPIError as error:
+            if not said:
+                logs.warning("database_away", error=error.orig)
+            said = True
+            time.sleep(PAUSE)
 
 
 def _queues(conductor: bootstrap.Conductor, role: str) -> list[str]:
@@ -78,7 +91,7 @@ def _serve(conductor: bootstrap.Conductor, role: str, names: list[str], slots: i
         current.begin(WorkerProcess(conductor, role, slots, consumed))
 
     def draining(**_: object) -> None:
-        current.process().drain()
+        current.drain()
 
     def closed(**_: object) -> None:
         current.end()

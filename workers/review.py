@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from platform import node
 from typing import Any
 
 from sqlalchemy import Row
@@ -195,7 +196,9 @@ class Reviewer:
                 FailureKind.CREDENTIALS, problem.message, retryable=False
             ) from problem
         if found is None:
-            raise MeansAbsent(f"the agent {agent.name} has no key for its connector {name}")
+            raise MeansAbsent(
+                f"the agent {agent.name} has no key for its connector {name} on {node()}"
+            )
 
     def _spender(self, agent: AgentSpec, work: Sequence[Row[Any]]) -> Claim:
         """The job in an attempt's place, for the ledger."""

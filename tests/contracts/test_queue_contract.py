@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from celery import Celery
@@ -14,6 +15,7 @@ from conductor_app.bootstrap import celery_app
 from conductor_app.ids import new_id
 from conductor_app.queue import RUN_JOB, CeleryQueue, Hint, MemoryQueue, Queue
 from conductor_app.settings import Settings
+from tests.fakes.tcp_proxy import TcpProxy
 
 Chain = tuple[str, ...]
 
@@ -111,3 +113,18 @@ def test_a_broker_that_is_away_is_nobodys_error(home: Path, name: str) -> None:
     with celery_app(Settings.load(home, broker_url=f"redis://127.0.0.1:{port}/0")) as app:
         CeleryQueue(app).send([Hint(name, 605, ("a",))])
         CeleryQueue(app).consume(name)
+
+
+def test_a_connection_of_before_the_brokers_restart_costs_no_message(
+    home: Path, rabbitmq_url: str, name: str
+) -> None:
+    place = urlsplit(rabbitmq_url)
+    with TcpProxy((str(place.hostname), place.port or 5672)) as link:
+        url = rabbitmq_url.replace(f":{place.port}", f":{link.port}")
+        with celery_app(Settings.load(home, broker_url=url)) as app:
+            queue = CeleryQueue(app)
+            queue.send([Hint(name, 605, ("before",))])
+            link.cut()
+            link.heal()
+            queue.send([Hint(name, 605, ("after",))])
+            assert [chain(each) for each in messages(app, name)] == [("before",), ("after",)]

@@ -170,6 +170,8 @@ class TestMistakes:
             ({"database_url": "mysql://u:secret@db/x"}, "mysql"),
             ({"broker_url": "sqs://u:secret@queue"}, "sqs"),
             ({"redis_url": "http://u:secret@cache"}, "http"),
+            ({"database_url": "postgresql://u:secret@db:first/x"}, "no number"),
+            ({"broker_url": "amqp://u:secret@mq:99999//"}, "no number"),
             ({"database_url": "sqlite:///:memory:"}, "in memory"),
             ({"lease_seconds": 5, "heartbeat_seconds": 4}, "CONDUCTOR_HEARTBEAT_SECONDS"),
             ({"host": "0.0.0.0"}, "CONDUCTOR_TOKEN"),
