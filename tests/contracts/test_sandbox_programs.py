@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from workers.sandbox import Level, Limits, Sandbox, SandboxUnavailable
-from workers.sandbox.conversation import Closed
+from workers.sandbox.conversation import Closed, Interrupted
 from workers.sandbox.hosts import HostRefused
 
 
@@ -96,6 +96,48 @@ def test_one_that_does_not_listen_is_left_at_the_deadline(sandbox: Sandbox, cwd:
     ):
         conversation.send("x" * 1_000_000, time.monotonic() + 0.3)
     assert conversation.outcome().code != 0
+
+
+def test_sending_is_given_up_at_once_when_nobody_wants_it_any_more(
+    sandbox: Sandbox, cwd: Path
+) -> None:
+    asked = iter([False, False])
+    with (
+        sandbox.converse(["sleep", "60"], cwd=cwd) as conversation,
+        pytest.raises(Interrupted),
+    ):
+        deadline = time.monotonic() + 60
+        conversation.send("x" * 1_000_000, deadline, lambda: next(asked, True))
+
+
+def test_what_was_given_up_in_its_middle_is_a_line_of_its_own(sandbox: Sandbox, cwd: Path) -> None:
+    """And what had not begun is none."""
+    code = """
+        import pathlib, sys, time
+        while not pathlib.Path("go").exists():
+            time.sleep(0.02)
+        for line in sys.stdin:
+            print(len(line), flush=True)
+    """
+    with sandbox.converse(python(code), cwd=cwd) as conversation:
+        for given_up in ("x" * 1_000_000, "y" * 7):
+            with pytest.raises(TimeoutError):
+                conversation.send(given_up, time.monotonic() + 0.3)
+        (cwd / "go").touch()
+        conversation.send("after", time.monotonic() + 20)
+        assert [conversation.line(20) for _ in range(2)] == ["1000001", "6"]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_bytes_are_counted_where_no_line_ends(sandbox: Sandbox, cwd: Path, stream: str) -> None:
+    code = f"import sys; sys.{stream}.write('x' * 3_000_000)"
+    counted: list[int] = []
+    sandbox.run(python(code), cwd=cwd, heard=lambda line: None, counted=counted.append)
+    assert sum(counted) == 3_000_000
+    counted.clear()
+    with sandbox.converse(python(code), cwd=cwd, counted=counted.append) as conversation:
+        conversation.outcome()
+    assert sum(counted) == 3_000_000
 
 
 def test_of_long_lines_only_so_many_wait_and_none_is_lost(sandbox: Sandbox, cwd: Path) -> None:

@@ -1,6 +1,9 @@
 """A small MCP server on standard streams, as a program; its arguments say how it misbehaves.
 
-python mcp_server.py [dies|garbage|flood|mute|hangs|deaf|pages|odd|unsound|listless]
+python mcp_server.py [BEHAVIOUR]
+
+dies|garbage|flood|mute|hangs|deaf|pages|odd|unsound|listless|endless|blank|stops_reading
+refuses|refuses_calls
 """
 
 import json
@@ -11,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 MISBEHAVES = sys.argv[1] if len(sys.argv) > 1 else ""
+# What it answers with an error without end, by its behaviour.
+REFUSED = {"refuses": "initialize", "refuses_calls": "tools/call"}
 TOOLS = [
     {
         "name": "add",
@@ -55,7 +60,8 @@ def look() -> str:
 def call(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     match MISBEHAVES:
         case "dies":
-            print("out of ideas", file=sys.stderr, flush=True)
+            said = os.environ.get("LAST_WORDS", "out of ideas")
+            print(said, file=sys.stderr, flush=True)
             os._exit(3)
         case "hangs":
             time.sleep(3600)
@@ -98,6 +104,12 @@ def listed(cursor: str | None) -> dict[str, Any]:
         return {"tools": [{"name": "add", "description": "A\0\udfff.", "inputSchema": schema}]}
     if MISBEHAVES == "listless":
         return {"tools": 5}
+    if MISBEHAVES == "endless":
+        page = int(cursor or 0)
+        return {"tools": [{"name": f"t{page}"}, *[{}] * 99], "nextCursor": str(page + 1)}
+    if MISBEHAVES == "blank":
+        page = int(cursor or 0)
+        return {"tools": [None] * 300_000, "nextCursor": str(page + 1)}
     if MISBEHAVES == "pages":
         first = int(cursor or 0)
         more = {"nextCursor": str(first + 1)} if first + 1 < len(TOOLS) else {}
@@ -134,11 +146,17 @@ def main() -> None:
             print("Traceback (most recent call last): oh no", flush=True)
             print("[1, 2]", flush=True)
             continue
+        if message["method"] == REFUSED.get(MISBEHAVES):
+            said = f"{os.environ.get('LAST_WORDS', '')} {'trace line ' * 400_000}"
+            send({"id": message["id"], "error": {"code": -32603, "message": said}})
+            continue
         try:
             send({"id": message["id"], "result": answer(message)})
         except KeyError as unknown:
             error = {"code": -32601, "message": f"no method {unknown}"}
             send({"id": message["id"], "error": error})
+        if MISBEHAVES == "stops_reading" and message["method"] == "tools/list":
+            time.sleep(3600)
 
 
 main()

@@ -121,6 +121,24 @@ def test_an_agent_is_ended_with_its_task(shop: Shop) -> None:
     assert shop.fails(cancelled=lambda: time.monotonic() > began + 1).kind == "CANCELLED"
 
 
+def test_one_that_does_not_read_what_it_asked_for_is_ended_with_its_task(shop: Shop) -> None:
+    (shop.worktree / "big.txt").write_text("x" * 5_000_000)
+    programs.acp_agent(shop.home, "stops_reading")
+    began = time.monotonic()
+    assert shop.fails(cancelled=lambda: time.monotonic() > began + 1).kind == "CANCELLED"
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("behaviour", ["floods_in_a_line", "floods_with_errors"])
+def test_an_agent_that_floods_without_lines_is_ended(
+    shop: Shop, behaviour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flood, "MOST_BYTES", 16 << 20)
+    programs.acp_agent(shop.home, behaviour)
+    failure = shop.fails(deadline=time.monotonic() + 60)
+    assert (failure.kind, "printed without end" in failure.message) == ("UNREADABLE", True)
+
+
 def test_an_agent_that_does_not_even_stop_is_killed(shop: Shop) -> None:
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     programs.choose(shop.home, "acp", [sys.executable, "-c", code])
@@ -152,3 +170,11 @@ def test_an_agent_that_says_no_cost_is_priced_by_its_tokens(shop: Shop) -> None:
     shop.run()
     # 1000 at 2 USD a million, 150 at 10.
     assert [row[2:] for row in shop.booked()] == [(1000, 150, 3_500_000, "soft_cap")]
+
+
+def test_what_an_agent_used_before_it_was_told_to_stop_is_booked(shop: Shop) -> None:
+    """Its answer comes after its time, and makes no good end of it."""
+    choices = {"protocol": "none", "env": {}, "provider": "openai", "model": "gpt-6.1-sol"}
+    programs.acp_agent(shop.home, "hangs", **choices)
+    assert shop.fails(deadline=time.monotonic() + 3).kind == "TIMEOUT"
+    assert [(*row[2:4], row[5]) for row in shop.booked()] == [(5, 2, "soft_cap")]

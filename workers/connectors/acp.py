@@ -13,12 +13,12 @@ from workers.connectors.programs.attempt import ProgramConnector
 from workers.connectors.programs.flood import Flood
 from workers.connectors.programs.opening import means_for
 from workers.connectors.programs.report import Report, words
-from workers.connectors.programs.rpc import Interrupted, Json, Peer, Refused
+from workers.connectors.programs.rpc import Json, Peer, Refused
 from workers.connectors.programs.session import Session
 from workers.connectors.programs.verdict import FLOODED
 from workers.narration import one_line
 from workers.sandbox import CommandResult
-from workers.sandbox.conversation import Closed, Conversation
+from workers.sandbox.conversation import Closed, Conversation, Interrupted
 
 PROTOCOL_VERSION = 1
 # Seconds for which an agent that is told to stop may still say its last word.
@@ -55,9 +55,9 @@ class _Talk:
         # It is told to stop at the deadline, and killed only when it does not.
         limits = replace(ready.limits, seconds=ready.limits.seconds + 2 * LAST_WORD)
         with self._context.sandbox.converse(
-            ready.argv, cwd=ready.cwd, limits=limits, **ready.access
+            ready.argv, cwd=ready.cwd, limits=limits, counted=self._flood.read, **ready.access
         ) as conversation:
-            peer = Peer(conversation, client.asked, client.told, self._flood.count)
+            peer = Peer(conversation, client.asked, client.told, self._flood.line)
             exit_code = self._until_its_end(conversation, peer, client, ready)
             self.report.strange = peer.strange
         for line in conversation.errors.splitlines()[-ERROR_LINES:]:
@@ -96,7 +96,7 @@ class _Talk:
         deadline = time.monotonic() + ready.limits.seconds
 
         def ask(method: str, params: Json) -> Json:
-            number = peer.ask(method, params, deadline)
+            number = peer.ask(method, params, deadline, self._interrupted)
             return peer.answer(number, deadline, self._interrupted)
 
         hello = ask(
@@ -111,23 +111,28 @@ class _Talk:
             raise Refused(0, f"it speaks version {hello.get('protocolVersion')} of the protocol.")
         session = words(ask("session/new", {"cwd": str(ready.cwd), "mcpServers": []}), "sessionId")
         prompt = [{"type": "text", "text": self._prompt}]
-        number = peer.ask("session/prompt", {"sessionId": session, "prompt": prompt}, deadline)
+        number = peer.ask(
+            "session/prompt",
+            {"sessionId": session, "prompt": prompt},
+            deadline,
+            self._interrupted,
+        )
         try:
             client.stopped(peer.answer(number, deadline, self._interrupted))
         except (TimeoutError, Interrupted):
-            _take_leave(peer, number, session)
+            _take_leave(peer, client, number, session)
             raise
 
     def _interrupted(self) -> bool:
         return self._flood.over or self._context.cancelled()
 
 
-def _take_leave(peer: Peer, number: int, session: str) -> None:
-    """Tell it to stop; what it still says (of its cost, too) is heard."""
+def _take_leave(peer: Peer, client: AcpClient, number: int, session: str) -> None:
+    """Tell it to stop; what it still says (of its cost, too) is heard, but makes no good end."""
     until = time.monotonic() + LAST_WORD
     with suppress(TimeoutError, Closed, Refused):
         peer.tell("session/cancel", {"sessionId": session}, until)
-        peer.answer(number, until)
+        client.used(peer.answer(number, until))
 
 
 def open_acp(assignment: Assignment) -> AcpConnector:

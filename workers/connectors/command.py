@@ -40,6 +40,7 @@ class _Heard:
             limits=ready.limits,
             cancelled=lambda: self._flood.over or self._context.cancelled(),
             heard=self._hear,
+            counted=self._flood.read,
             **ready.access,
         )
         if self._flood.over and not self._context.cancelled():
@@ -47,7 +48,7 @@ class _Heard:
         return result
 
     def _hear(self, line: str) -> None:
-        self._flood.count(line)
+        self._flood.line(line)
         if said := self._parser.read(line):
             self._flood.log(one_line(said))
 

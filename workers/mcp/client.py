@@ -6,15 +6,15 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NoReturn
 
+from conductor_app import masking
 from conductor_app.domain.mcp import McpServer
 from workers.connectors.programs.rpc import (
     NO_SUCH_METHOD,
-    Interrupted,
     Json,
     Peer,
     Refused,
 )
-from workers.sandbox.conversation import Closed, Conversation
+from workers.sandbox.conversation import Closed, Conversation, Interrupted
 from workers.sandbox.lines import LONGEST_LINE
 from workers.tools.workplace import Answer, ToolFault
 
@@ -22,6 +22,8 @@ PROTOCOL_VERSION = "2025-06-18"
 # What it may print while one answer is waited for, in characters.
 MOST_OUTPUT = 64 << 20
 MOST_PAGES = 50
+# Of a list of tools, in all its pages; what comes after so many is left out.
+MOST_LISTED = 1_000
 LAST_WORDS = 500
 
 
@@ -53,17 +55,21 @@ class McpClient:
         self._tell("notifications/initialized", {})
 
     def tools(self) -> list[Json]:
-        """All tools, as it describes them. Raises ToolFault."""
+        """The tools, as it describes them; not without end. Raises ToolFault."""
         found: list[Json] = []
+        read = 0
         cursor: str | None = None
         for _ in range(MOST_PAGES):
             page = self._ask("tools/list", {"cursor": cursor} if cursor else {})
             listed = page.get("tools") or []
             if not isinstance(listed, list):
                 raise ToolFault(f"{self._who} answered tools/list with what is no list.")
-            found += [each for each in listed if isinstance(each, dict)]
+            found += [each for each in listed if isinstance(each, dict)][: MOST_LISTED - len(found)]
+            read += self._heard
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str) or not cursor:
+                break
+            if len(found) >= MOST_LISTED or read >= LONGEST_LINE:
                 break
         return found
 
@@ -77,7 +83,7 @@ class McpClient:
         deadline = min(time.monotonic() + self._seconds, self._deadline)
         number = None
         try:
-            number = self._peer.ask(method, params, deadline)
+            number = self._peer.ask(method, params, deadline, self._cancelled)
             return self._peer.answer(number, deadline, self._cancelled)
         except Refused as refused:
             raise ToolFault(f"{self._who} refused {method}: {refused.message}") from None
@@ -107,7 +113,7 @@ class McpClient:
             self._tell("notifications/cancelled", {"requestId": number, "reason": reason})
 
     def _ended(self) -> NoReturn:
-        last = self._conversation.last_words().strip()[-LAST_WORDS:]
+        last = masking.tail(self._conversation.last_words().strip(), LAST_WORDS)
         said = f" Its last words: {last}" if last else ""
         raise ToolFault(
             f"{self._who} has ended, so its tools are gone; do it another way.{said}"

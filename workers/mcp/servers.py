@@ -27,6 +27,8 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MOST_TOOLS = 100
 LONGEST_DESCRIPTION = 2_000
 LONGEST_SCHEMA = 20_000
+# In characters: a remark is a part of the prompt, and a server's error may be a whole page.
+LONGEST_FAULT = 1_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ def running(offers: Offers, place: Workplace) -> Iterator[McpTools]:
                 client = _started(offer, place, root, stack)
                 found, missing = _offered(client, offer)
             except (ToolFault, ConductorError) as fault:
-                remarks.append(f"The tools of the MCP server {offer.name!r} are missing: {fault}")
+                remarks.append(
+                    f"The tools of the MCP server {offer.name!r} are missing: {_cut(fault)}"
+                )
                 continue
             tools += found
             remarks += missing
@@ -149,6 +153,12 @@ def _spec(server: str, name: str, described: Json) -> ToolSpec | None:
         return None
     description = str(described.get("description") or described.get("title") or name)
     return ToolSpec(full, description[:LONGEST_DESCRIPTION], schema)
+
+
+def _cut(fault: Exception) -> str:
+    """Masked before: half a secret would not be known."""
+    said = masking.words(str(fault))
+    return said if len(said) <= LONGEST_FAULT else f"{said[:LONGEST_FAULT]}…"
 
 
 def _tellable(text: str) -> str:

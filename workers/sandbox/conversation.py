@@ -6,10 +6,12 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from workers.sandbox.lines import LineBuffer
 from workers.sandbox.output import BoundedOutput
 from workers.sandbox.process import Outcome, Supervised
+from workers.sandbox.reading import Counter
 
 CHUNK = 65536
 POLL_SECONDS = 0.1
@@ -21,6 +23,10 @@ LAST_WORDS_SECONDS = 2.0
 
 class Closed(Exception):
     """The command no longer listens, or has said its last line."""
+
+
+class Interrupted(Exception):
+    """Somebody wants no answer any more."""
 
 
 class _Waiting(queue.Queue[str | None]):
@@ -53,8 +59,11 @@ def _room(line: str | None) -> int:
 class Conversation:
     """A command that is running, or was; its errors are kept aside, the first and the last."""
 
-    def __init__(self, supervised: Supervised, limit: int) -> None:
+    def __init__(self, supervised: Supervised, limit: int, counted: Counter | None = None) -> None:
         self._supervised = supervised
+        self._counted = counted
+        # Of the line that was given up in its middle.
+        self._rest = b""
         self._errors = BoundedOutput(limit)
         self._lines = _Waiting()
         self._over = threading.Event()
@@ -76,24 +85,39 @@ class Conversation:
         self._readers[-1].join(LAST_WORDS_SECONDS)
         return self.errors
 
-    def send(self, line: str, deadline: float) -> None:
-        """Raises Closed when it no longer listens, TimeoutError at the deadline (monotonic)."""
-        data = memoryview(line.encode() + b"\n")
+    def send(
+        self, line: str, deadline: float, interrupted: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Raises Closed when it no longer listens, TimeoutError at the deadline (monotonic), and
+        Interrupted.
+
+        The rest of a line that was given up in its middle comes before the next line: the command
+        would take the two for one.
+        """
+        whole = line.encode() + b"\n"
+        data = memoryview(self._rest + whole)
         # Not `select`, which knows no descriptor above 1023: a worker with many slots has more.
         poll = select.poll()
         poll.register(self._supervised.input, select.POLLOUT)
-        while data:
-            if time.monotonic() >= deadline:
-                raise TimeoutError
-            if poll.poll(POLL_SECONDS * 1000):
-                try:
-                    data = data[os.write(self._supervised.input.fileno(), data) :]
-                except BlockingIOError:
-                    continue
-                except BrokenPipeError:
-                    raise Closed from None
-            elif not self._supervised.alive():
-                raise Closed
+        try:
+            while data:
+                if interrupted():
+                    raise Interrupted
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+                if poll.poll(POLL_SECONDS * 1000):
+                    try:
+                        data = data[os.write(self._supervised.input.fileno(), data) :]
+                    except BlockingIOError:
+                        continue
+                    except BrokenPipeError:
+                        raise Closed from None
+                elif not self._supervised.alive():
+                    raise Closed
+        finally:
+            # A line of which nothing has been sent is none.
+            begun = len(data) < len(whole)
+            self._rest = bytes(data if begun else data[: len(data) - len(whole)])
 
     def line(self, seconds: float) -> str | None:
         """The next line; None when none came within that time. Raises Closed at the end."""
@@ -122,6 +146,7 @@ class Conversation:
     def _read_lines(self) -> None:
         lines = LineBuffer()
         while data := os.read(self._supervised.output.fileno(), CHUNK):
+            self._count(data)
             for line in lines.add(data):
                 self._put(line)
         for line in lines.last():
@@ -138,4 +163,9 @@ class Conversation:
 
     def _read_errors(self) -> None:
         while data := os.read(self._supervised.errors.fileno(), CHUNK):
+            self._count(data)
             self._errors.add(data)
+
+    def _count(self, data: bytes) -> None:
+        if self._counted is not None:
+            self._counted(len(data))

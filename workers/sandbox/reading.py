@@ -12,6 +12,8 @@ POLL_SECONDS = 0.1
 CHUNK = 65536
 # Given each line of standard output as it is written.
 Hearer = Callable[[str], None]
+# Given how many bytes there are more, of standard output and error, also where no line has ended.
+Counter = Callable[[int], None]
 
 
 def read_to_end(
@@ -19,6 +21,7 @@ def read_to_end(
     output: BoundedOutput,
     cancelled: Callable[[], bool] | None,
     heard: Hearer | None = None,
+    counted: Counter | None = None,
 ) -> None:
     """Reads to the end; asks now and then if to stop. With `heard`, errors are read beside it."""
     stopped = False
@@ -32,6 +35,8 @@ def read_to_end(
             for key, _ in ready:
                 data = os.read(key.fd, CHUNK)
                 output.add(data)
+                if counted is not None:
+                    counted(len(data))
                 if not data:
                     selector.unregister(key.fileobj)
                 elif key.fileobj is supervised.output:

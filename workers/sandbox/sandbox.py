@@ -24,7 +24,7 @@ from workers.sandbox.model import (
 from workers.sandbox.orders import Access, order
 from workers.sandbox.output import BoundedOutput
 from workers.sandbox.process import Outcome, Supervised
-from workers.sandbox.reading import Hearer, read_to_end
+from workers.sandbox.reading import Counter, Hearer, read_to_end
 from workers.sandbox.service import RunningCommand
 from workers.sandbox.surroundings import search_path
 
@@ -80,13 +80,14 @@ class Sandbox:
         limits: Limits = DEFAULT_LIMITS,
         cancelled: Callable[[], bool] | None = None,
         heard: Hearer | None = None,
+        counted: Counter | None = None,
         **access: Unpack[Access],
     ) -> CommandResult:
         """Run the command to its end and say what came of it; exit code 127 if it isn't there.
 
         `heard` is given every line of standard output as it comes, without those of standard error;
-        a line longer than 8 MiB is cut. Raises SandboxFailed when the confinement itself could not
-        be set up.
+        a line longer than 8 MiB is cut. `counted` is told how many bytes have come of both. Raises
+        SandboxFailed when the confinement itself could not be set up.
         """
         started = time.monotonic()
         output = BoundedOutput(limits.output_bytes)
@@ -96,7 +97,7 @@ class Sandbox:
             output.add(missing.message.encode())
             return _result(argv, Outcome(COMMAND_NOT_FOUND, None), output, 0.0)
         with Supervised(replace(wanted, separate=heard is not None)) as supervised:
-            read_to_end(supervised, output, cancelled, heard)
+            read_to_end(supervised, output, cancelled, heard, counted)
             outcome = supervised.outcome()
         return _result(argv, outcome, output, time.monotonic() - started)
 
@@ -107,12 +108,16 @@ class Sandbox:
         *,
         cwd: Path,
         limits: Limits = DEFAULT_LIMITS,
+        counted: Counter | None = None,
         **access: Unpack[Access],
     ) -> Iterator[Conversation]:
-        """A command that is talked with, line by line, inside the block. Raises CommandNotFound."""
+        """A command that is talked with, line by line, inside the block. Raises CommandNotFound.
+
+        `counted` is told of its bytes, as in `run`, by several threads.
+        """
         wanted = self._order(argv, cwd, limits, access)
         with Supervised(replace(wanted, separate=True, talks=True)) as supervised:
-            conversation = Conversation(supervised, limits.output_bytes)
+            conversation = Conversation(supervised, limits.output_bytes, counted)
             try:
                 yield conversation
             finally:

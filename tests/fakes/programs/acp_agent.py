@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -33,6 +34,7 @@ BEHAVIOURS = (
     *("gives_up", "breaks", "hangs", "exits", "garbage", "refuses", "needs_login"),
     "asks_terminal",
     *("reads_outside", "writes_outside", "tells_cost", "tells_tokens", "says_nothing", "floods"),
+    *("stops_reading", "floods_in_a_line", "floods_with_errors"),
 )
 
 
@@ -134,7 +136,17 @@ class Agent(acp.Agent):
                 await self._say("I think")
                 await self._cancelled.wait()
                 await self._say(" no more.")
-                stop = "cancelled"
+                stop, usage = "cancelled", Usage(total_tokens=7, input_tokens=5, output_tokens=2)
+            case "stops_reading":
+                params = {"sessionId": self._session, "path": str(self._root / "big.txt")}
+                asked = {"jsonrpc": "2.0", "id": "r1", "params": params}
+                print(json.dumps({**asked, "method": "fs/read_text_file"}), flush=True)
+                time.sleep(3600)
+            case "floods_in_a_line" | "floods_with_errors":
+                out = sys.stdout if self._behaviour == "floods_in_a_line" else sys.stderr
+                os.set_blocking(out.fileno(), True)
+                while True:
+                    os.write(out.fileno(), b"x" * 65536)
             case "breaks":
                 # What its package makes of it is an internal error; why is in its details.
                 raise RuntimeError("no disk")

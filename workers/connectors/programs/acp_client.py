@@ -4,7 +4,15 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from workers.agents.base import LogCallback
-from workers.connectors.programs.report import Complaint, Report, count, entry, nano_usd, words
+from workers.connectors.programs.report import (
+    Complaint,
+    Report,
+    all_told,
+    count,
+    entry,
+    nano_usd,
+    words,
+)
 from workers.connectors.programs.rpc import NO_SUCH_METHOD, Json, Refused
 from workers.failures import FailureKind
 from workers.narration import one_line
@@ -17,8 +25,6 @@ from workers.turns import Usage
 CAPABILITIES = {"fs": {"readTextFile": True, "writeTextFile": True}, "terminal": False}
 INVALID_PARAMS = -32602
 AUTHENTICATION_REQUIRED = -32000
-# How much of what it says is kept as its summary, in characters.
-SUMMARY = 20_000
 _STOPS = {
     "max_tokens": (FailureKind.NO_RESULT, "its answer was cut off at the limit of its length"),
     "max_turn_requests": (FailureKind.TOOL_LIMIT, "it used all of its turns without finishing"),
@@ -67,10 +73,13 @@ class AcpClient:
         report = self.report
         report.ended = True
         report.turns += 1
-        if usage := entry(answer, "usage"):
-            report.usage = _usage(usage)
+        self.used(answer)
         if found := _STOPS.get(words(answer, "stopReason")):
             report.complaint = Complaint(*found)
+
+    def used(self, answer: Json) -> None:
+        """What it says of its tokens with the answer to its prompt."""
+        self.report.usage = _usage(entry(answer, "usage"))
 
     def refused(self, error: Refused) -> None:
         """The agent answered with an error."""
@@ -84,7 +93,7 @@ class AcpClient:
         self._say("")
 
     def _said(self, text: str) -> None:
-        self.report.summary = (self.report.summary + text)[-SUMMARY:]
+        self.report.says(text)
         *lines, rest = text.split("\n")
         for line in lines:
             self._line.append(line)
@@ -157,8 +166,10 @@ class AcpClient:
         return {"outcome": {"outcome": "selected", "optionId": chosen}}
 
 
-def _usage(told: Json) -> Usage:
+def _usage(told: Json) -> Usage | None:
     """Of the session; each kind of token is counted by itself."""
+    if not all_told(told, "inputTokens", "outputTokens"):
+        return None
     read, written = count(told, "cachedReadTokens"), count(told, "cachedWriteTokens")
     return Usage(
         input_tokens=count(told, "inputTokens") + read + written,

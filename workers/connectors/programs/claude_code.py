@@ -6,6 +6,7 @@ from workers.connectors.programs.report import (
     MOST_TURNS,
     Complaint,
     EventParser,
+    all_told,
     count,
     entries,
     entry,
@@ -72,17 +73,19 @@ class ClaudeCode(EventParser):
         report.turns = report.turns or count(event, "num_turns", MOST_TURNS)
         report.cost_nano_usd = nano_usd(event, "total_cost_usd")
         # Where it tells none, what it used is not known.
-        report.usage = _usage(event) or None
+        report.usage = _usage(event)
         report.denied = [words(each, "tool_name") for each in entries(event, "permission_denials")]
         if event.get("is_error") or words(event, "subtype") in _LIMITS:
             report.complaint = _complaint(event)
         return None
 
 
-def _usage(event: dict[str, Any]) -> Usage:
+def _usage(event: dict[str, Any]) -> Usage | None:
     """All models together; its `input` leaves out what came from or went to the cache."""
     used = Usage()
     for model in entry(event, "modelUsage").values():
+        if not all_told(model, "inputTokens", "outputTokens"):
+            return None
         read, written = (
             count(model, "cacheReadInputTokens"),
             count(model, "cacheCreationInputTokens"),
@@ -96,6 +99,8 @@ def _usage(event: dict[str, Any]) -> Usage:
     if used:
         return used
     plain = entry(event, "usage")
+    if not all_told(plain, "input_tokens", "output_tokens"):
+        return None
     read = count(plain, "cache_read_input_tokens")
     written = count(plain, "cache_creation_input_tokens")
     return Usage(

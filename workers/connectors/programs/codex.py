@@ -6,6 +6,7 @@ from typing import Any
 from workers.connectors.programs.report import (
     Complaint,
     EventParser,
+    all_told,
     count,
     entry,
     kind_of_status,
@@ -42,8 +43,9 @@ class Codex(EventParser):
         match item.get("type"):
             case "agent_message":
                 self.report.turns += 1
-                self.report.summary = words(item, "text")
-                return self.report.summary
+                said = words(item, "text")
+                self.report.summary = said
+                return said
             case "command_execution":
                 return f"{words(item, 'command')} [exit code {item.get('exit_code')}]"
             case "error":
@@ -58,13 +60,18 @@ class Codex(EventParser):
         """The figures are the thread's so far, so those of the last turn count."""
         self.report.ended = True
         self.report.complaint = None
-        if usage:
-            self.report.usage = Usage(
-                input_tokens=count(usage, "input_tokens"),
-                output_tokens=count(usage, "output_tokens"),
-                cache_read_tokens=count(usage, "cached_input_tokens"),
-                cache_write_tokens=count(usage, "cache_write_input_tokens"),
-            )
+        self.report.usage = _usage(usage)
+
+
+def _usage(told: dict[str, Any]) -> Usage | None:
+    if not all_told(told, "input_tokens", "output_tokens"):
+        return None
+    return Usage(
+        input_tokens=count(told, "input_tokens"),
+        output_tokens=count(told, "output_tokens"),
+        cache_read_tokens=count(told, "cached_input_tokens"),
+        cache_write_tokens=count(told, "cache_write_input_tokens"),
+    )
 
 
 def _kind(message: str) -> FailureKind:

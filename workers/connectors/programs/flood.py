@@ -1,5 +1,7 @@
 """How much a program may say: what it floods with fills no disk and holds no worker for long."""
 
+from threading import Lock
+
 from workers.agents.base import LogCallback
 
 MOST_LINES = 200_000
@@ -9,10 +11,15 @@ MOST_LOGGED = 5_000
 
 
 class Flood:
-    """Counts what is heard; `over` when it is more than any attempt has to say."""
+    """Counts what is printed; `over` when it is more than any attempt has to say.
+
+    Bytes are counted where they are read: a line may never end, and errors are no lines here.
+    """
 
     def __init__(self, log: LogCallback) -> None:
         self._log = log
+        # Standard output and error of one program are read by a thread each.
+        self._lock = Lock()
         self._lines = 0
         self._bytes = 0
         self._logged = 0
@@ -21,9 +28,12 @@ class Flood:
     def over(self) -> bool:
         return self._lines > MOST_LINES or self._bytes > MOST_BYTES
 
-    def count(self, line: str) -> None:
+    def line(self, line: str) -> None:
         self._lines += 1
-        self._bytes += len(line)
+
+    def read(self, size: int) -> None:
+        with self._lock:
+            self._bytes += size
 
     def log(self, line: str) -> None:
         """To the attempt's log, as long as there is room for it."""

@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from workers.connectors.programs.report import Complaint, EventParser, count, entry, words
+from workers.connectors.programs.report import (
+    Complaint,
+    EventParser,
+    all_told,
+    count,
+    entry,
+    words,
+)
 from workers.failures import FailureKind
 from workers.turns import Usage
 
@@ -17,7 +24,9 @@ class Gemini(EventParser):
                 return f"Gemini begins with {self.report.model}"
             case "message" if event.get("role") == "assistant":
                 piece = words(event, "content")
-                self.report.summary = self.report.summary + piece if event.get("delta") else piece
+                if not event.get("delta"):
+                    self.report.summary = ""
+                self.report.says(piece)
                 return piece
             case "tool_use":
                 self.report.turns += 1
@@ -37,7 +46,7 @@ class Gemini(EventParser):
         report.ended = True
         report.turns += 1
         stats = entry(event, "stats")
-        if stats:
+        if all_told(stats, "input_tokens", "output_tokens"):
             report.usage = Usage(
                 input_tokens=count(stats, "input_tokens"),
                 output_tokens=count(stats, "output_tokens"),

@@ -3,7 +3,7 @@
 import re
 from collections import deque
 
-from workers.connectors.programs.report import MOST_TOKENS, Report, in_nano_usd
+from workers.connectors.programs.report import HELD, MOST_TOKENS, Report, in_nano_usd
 from workers.turns import Usage
 
 # How many of its last lines are a program's summary.
@@ -37,7 +37,7 @@ class Plain:
             return None
         if not self._is_text(line):
             return None
-        self._last.append(line.strip())
+        self._last.append(line.strip()[-HELD:])
         self.report.summary = "\n".join(self._last)
         return line
 
@@ -54,22 +54,33 @@ class Plain:
 class Aider(Plain):
     """Says after each answer, rounded, how many tokens it took and what all of them cost."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = True
+
     def read(self, line: str) -> str | None:
         if counts := _COUNTS.search(line):
-            read, written = _READ.search(line), _WRITTEN.search(line)
             self.report.turns += 1
-            self.report.usage = (self.report.usage or Usage()) + Usage(
-                input_tokens=_number(counts["sent"]),
-                output_tokens=_number(counts["received"]),
-                cache_read_tokens=_number(read["read"]) if read else 0,
-                cache_write_tokens=_number(written["written"]) if written else 0,
-            )
+            self._used(line, counts)
         if cost := _COST.search(line):
             self.report.cost_nano_usd = in_nano_usd(float(cost["session"]))
         return super().read(line)
 
+    def _used(self, line: str, counts: re.Match[str]) -> None:
+        sent, received = _number(counts["sent"]), _number(counts["received"])
+        read, written = _READ.search(line), _WRITTEN.search(line)
+        # What one answer does not tell was not free: then all of them are not known.
+        self._told = self._told and sent is not None and received is not None
+        used = Usage(
+            input_tokens=sent or 0,
+            output_tokens=received or 0,
+            cache_read_tokens=(read and _number(read["read"])) or 0,
+            cache_write_tokens=(written and _number(written["written"])) or 0,
+        )
+        self.report.usage = (self.report.usage or Usage()) + used if self._told else None
 
-def _number(text: str) -> int:
-    """0 for more than there can be, as in other programs' reports."""
+
+def _number(text: str) -> int | None:
+    """None for more than there can be."""
     number = float(text.rstrip("kM")) * _FACTORS.get(text[-1], 1)
-    return round(number) if number <= MOST_TOKENS else 0
+    return round(number) if number <= MOST_TOKENS else None

@@ -1,10 +1,12 @@
 """What a program has said of its work, and what reads it line by line."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from conductor_app import masking
 from workers.failures import FailureKind
 from workers.turns import Usage
 
@@ -13,6 +15,12 @@ NANO = 1_000_000_000
 MOST_TOKENS = 10**12
 MOST_USD = 10**6
 MOST_TURNS = 10**6
+# How many characters of what it says last are its summary: it goes into a row and a commit message.
+SUMMARY = 20_000
+# No secret is longer: so much more is held, to mask what the cut of the summary would halve.
+_LONGEST_SECRET = 8_192
+HELD = SUMMARY + _LONGEST_SECRET
+_SPACE = re.compile(r"\s")
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,6 @@ class Report:
     cost; `denied` names the tools that it wanted and was not allowed to use.
     """
 
-    summary: str = ""
     model: str = ""
     turns: int = 0
     usage: Usage | None = None
@@ -44,6 +51,25 @@ class Report:
     strange: int = 0
     # Of a program that prints for people: most of it can't be read by anybody.
     garbled: bool = False
+    _said: str = field(default="", init=False)
+
+    @property
+    def summary(self) -> str:
+        """What it said last, masked, no longer than a summary may be."""
+        said = masking.words(self._said)
+        if len(self._said) == HELD:
+            # It begins in the middle of a word, which may be half a secret.
+            space = _SPACE.search(said, 0, _LONGEST_SECRET)
+            said = said[space.start() if space else _LONGEST_SECRET :]
+        return said[-SUMMARY:]
+
+    @summary.setter
+    def summary(self, text: str) -> None:
+        self._said = text[-HELD:]
+
+    def says(self, piece: str) -> None:
+        """The summary goes on with that."""
+        self._said = (self._said + piece)[-HELD:]
 
 
 class Parser(Protocol):
@@ -102,6 +128,13 @@ def count(of: Any, name: str, most: int = MOST_TOKENS) -> int:
     value = of.get(name) if isinstance(of, dict) else None
     usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
     return value if usable and value is not None else 0
+
+
+def all_told(of: Any, *names: str) -> bool:
+    """Whether each of these counts is there and can be: what is left out was not free."""
+    return isinstance(of, dict) and all(
+        type(of.get(name)) is int and of[name] == count(of, name) for name in names
+    )
 
 
 def nano_usd(of: Any, name: str) -> int | None:

@@ -5,11 +5,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from workers.sandbox.conversation import Conversation
+from workers.sandbox.conversation import Conversation, Interrupted
 
 Json = dict[str, Any]
 NO_SUCH_METHOD = -32601
 POLL_SECONDS = 0.1
+
+
+def _never() -> bool:
+    return False
 
 
 class Refused(Exception):
@@ -19,10 +23,6 @@ class Refused(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-
-
-class Interrupted(Exception):
-    """Somebody wants no answer any more."""
 
 
 class Peer:
@@ -47,17 +47,27 @@ class Peer:
         self._last = 0
         self.strange = 0
 
-    def ask(self, method: str, params: Json, deadline: float) -> int:
-        """Send a request; its number, to wait for the answer with."""
+    def ask(
+        self,
+        method: str,
+        params: Json,
+        deadline: float,
+        interrupted: Callable[[], bool] = _never,
+    ) -> int:
+        """Send a request; its number, to wait for the answer with.
+
+        Raises TimeoutError, Interrupted, and Closed when the program has ended.
+        """
         self._last += 1
-        self._send({"id": self._last, "method": method, "params": params}, deadline)
+        request = {"id": self._last, "method": method, "params": params}
+        self._send(request, deadline, interrupted)
         return self._last
 
     def tell(self, method: str, params: Json, deadline: float) -> None:
-        self._send({"method": method, "params": params}, deadline)
+        self._send({"method": method, "params": params}, deadline, _never)
 
     def answer(
-        self, number: int, deadline: float, interrupted: Callable[[], bool] = lambda: False
+        self, number: int, deadline: float, interrupted: Callable[[], bool] = _never
     ) -> Json:
         """The answer to that request. `deadline` is a time of `time.monotonic()`.
 
@@ -66,7 +76,7 @@ class Peer:
         while True:
             message = self._next(deadline, interrupted)
             if "method" in message:
-                self._serve(message, deadline)
+                self._serve(message, deadline, interrupted)
             elif message.get("id") == number:
                 if isinstance(error := message.get("error"), dict):
                     raise Refused(_code(error), _reason(error))
@@ -92,7 +102,7 @@ class Peer:
                 return message
             self.strange += 1
 
-    def _serve(self, message: Json, deadline: float) -> None:
+    def _serve(self, message: Json, deadline: float, interrupted: Callable[[], bool]) -> None:
         method, params = str(message["method"]), message.get("params")
         given = params if isinstance(params, dict) else {}
         if "id" not in message:
@@ -103,10 +113,11 @@ class Peer:
             answer["result"] = self._asked(method, given)
         except Refused as refused:
             answer["error"] = {"code": refused.code, "message": refused.message}
-        self._send(answer, deadline)
+        self._send(answer, deadline, interrupted)
 
-    def _send(self, message: Json, deadline: float) -> None:
-        self._conversation.send(json.dumps({"jsonrpc": "2.0", **message}), deadline)
+    def _send(self, message: Json, deadline: float, interrupted: Callable[[], bool]) -> None:
+        line = json.dumps({"jsonrpc": "2.0", **message})
+        self._conversation.send(line, deadline, interrupted)
 
 
 def _reason(error: Json) -> str:

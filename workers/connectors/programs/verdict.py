@@ -46,7 +46,10 @@ def _ended_by_force(
 ) -> AttemptFailed | None:
     name = program.name
     if result.killed_by == "cancelled":
-        return AttemptFailed(FailureKind.CANCELLED, f"The task was cancelled while {name} worked.")
+        return AttemptFailed(
+            FailureKind.CANCELLED,
+            f"{name} was told to stop: its task was cancelled, or its worker is to end.",
+        )
     if result.timed_out:
         if gateway_failure is not None:
             return gateway_failure
