@@ -73,6 +73,8 @@ class ResultLine(_Line):
     ok: bool
     exit_code: int | None = None
     contains: list[str] = []
+    # Of a question to a person; without it a replay asks again.
+    answer: str | None = None
 
 
 class Criterion(_Line):

@@ -24,7 +24,7 @@ TRANSCRIPT = "transcript.jsonl"
 # Of an attempt by a program: turns that do what it did, or one line that says why there are none.
 EFFECT = "effect.jsonl"
 UNRECORDABLE = "unrecordable"
-FINISH = "finish"
+FINISH, ASK = "finish", "ask"
 NOTHING_KEPT = "nothing was kept of it"
 DONE_LATE = (
     "a person had it done again, later than a replay does it, which might come to another result"
@@ -206,13 +206,18 @@ def _said(lines: Sequence[Line]) -> Iterator[Line]:
     """The turns and what came of their calls; of a turn that was cut off or only paused nothing was
     carried out, so replay does without it."""
     left_out = False
+    questions: set[str] = set()
     for line in lines:
         if line["type"] == "turn":
             left_out = line.get("stop") in ("cut", "paused")
+            questions |= {call["id"] for call in line["tool_calls"] if call["name"] == ASK}
             if not left_out:
                 yield _turn(line)
         elif line["type"] == "result" and not left_out:
-            yield {"type": "result", **{name: line[name] for name in ("id", "ok", "exit_code")}}
+            said = {name: line[name] for name in ("id", "ok", "exit_code")}
+            if line["id"] in questions and line["ok"]:
+                said["answer"] = line["output"]
+            yield {"type": "result", **said}
 
 
 def _turn(line: Line) -> Line:

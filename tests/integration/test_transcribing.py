@@ -65,8 +65,9 @@ def result(id_: str, ok: bool = True, exit_code: int | None = None) -> dict[str,
 LINES: list[dict[str, Any]] = [
     {"type": "transcript", "task": "0/a", "attempt": 1, "workflow": "w"},
     {"type": "opening", "messages": []},
-    turn(1, call("c1", "run_command", command="false")),
+    turn(1, call("c1", "run_command", command="false"), call("c4", "ask", question="Which?")),
     result("c1", ok=False, exit_code=1),
+    {**result("c4"), "output": f"SQLite, not {KEY}"},
     {"type": "note", "text": "Careful."},
     turn(2, call("c2", "write_file", path="a"), stop="cut"),
     result("c2", ok=False),
@@ -127,6 +128,8 @@ def test_complete_phases_are_recorded(engine: Engine, tmp_path: Path) -> None:
     assert (recording.header.author, recording.header.attempt) == ("m-1", 2)
     assert [each.said.text for each in recording.turns] == ["Turn 1, [masked]", "Turn 3, [masked]"]
     assert recording.turns[0].expected["c1"].exit_code == 1
+    assert recording.turns[0].expected["c4"].answer == "SQLite, not [masked]"
+    assert recording.turns[0].expected["c1"].answer is None
     review = recorded_review("w", "It is right", "tree-failed", root)
     assert review is not None and not review.criteria[0].met
     assert recorded_review("w", "It is right", "another", root) is None
@@ -173,7 +176,7 @@ UNRECORDABLE = {"type": "unrecordable", "reason": "a.png is no text"}
 def test_what_a_program_did_is_recorded_as_its_effect(engine: Engine, tmp_path: Path) -> None:
     id_ = done(engine, tmp_path / "artifacts")
     for folder in attempts_of(engine, id_, tmp_path / "artifacts"):
-        by_a_program(folder, *LINES[2:4], *LINES[8:10])
+        by_a_program(folder, *LINES[2:5], *LINES[9:11])
     assert kept(engine, id_, tmp_path).attempts == 3
     recording = read_recording(tmp_path / "kept" / "w" / "0-a.3.jsonl")
     assert [each.said.text for each in recording.turns] == ["Turn 1, [masked]", "Turn 3, [masked]"]

@@ -27,6 +27,10 @@ class Model(Connector, Protocol):
         """Told the results of a turn's calls as soon as they exist, also after the last turn."""
         ...
 
+    def recorded_answer(self, call_id: str) -> str | None:
+        """What a person answered to this call's question before; None: somebody is asked."""
+        ...
+
     def resume(self, turns: int) -> None:
         """Told before the first turn that an earlier attempt has had so many already."""
         ...

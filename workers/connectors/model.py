@@ -37,6 +37,10 @@ class ModelConnector(ABC):
     def observe(self, results: Sequence[ToolResult]) -> None:  # noqa: B027
         """Nothing to do for a model that is told the results in its next turn."""
 
+    def recorded_answer(self, call_id: str) -> str | None:
+        """What a person answered when this question was recorded; None: somebody is asked."""
+        return None
+
     def resume(self, turns: int) -> None:  # noqa: B027
         """Nothing to do for a model that is told the whole conversation in each turn."""
 

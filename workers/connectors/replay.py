@@ -52,6 +52,10 @@ class ReplayConnector(ModelConnector):
     def resume(self, turns: int) -> None:
         self._played = turns
 
+    def recorded_answer(self, call_id: str) -> str | None:
+        expected = self._recording.turns[self._played - 1].expected.get(call_id)
+        return expected.answer if expected else None
+
     def observe(self, results: Sequence[ToolResult]) -> None:
         """Raises AttemptFailed when a result is not what the recording expects."""
         turn = self._recording.turns[self._played - 1]
