@@ -90,7 +90,8 @@ class Earlier:
 def read_back(lines: Sequence[dict[str, Any]], asks: str) -> Earlier | None:
     """What the lines of a transcript tell; None when there is nothing to go on from.
 
-    A turn whose only open call is of the tool `asks` waits for an answer, and counts as it is.
+    A turn whose only open call is of the tool `asks` waits for an answer, or to be told that it
+    asks in a wrong way, and counts as it is.
     """
     if len(lines) < 2 or [line["type"] for line in lines[:2]] != ["transcript", "opening"]:
         return None

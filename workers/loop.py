@@ -140,16 +140,21 @@ class _Loop:
             self._toolbox.skip(len(exchange.turn.tool_calls))
             self._watch_over(exchange)
         if earlier.pending:
-            exchange = earlier.pending
-            self._toolbox.skip(len(exchange.turn.tool_calls))
-            question = self._toolbox.question(exchange.open_calls)
-            assert question is not None, "a turn is pending for its question only"
-            done = self._settle(exchange, [self._answered(question)])
+            done = self._settle(earlier.pending, self._pending_results(earlier.pending))
         else:
             done = self._result(whole[-1])
             if done is None:
                 self._remark_after(whole[-1].turn)
         return done
+
+    def _pending_results(self, exchange: Exchange) -> Sequence[ToolResult]:
+        """What the turn still waits for: the answer to its question."""
+        calls = exchange.open_calls
+        self._toolbox.skip(len(exchange.turn.tool_calls) - len(calls))
+        # A call that asks in a wrong way changes nothing: it is told what is wrong.
+        results = self._toolbox.perform(calls)
+        question = self._toolbox.question(calls)
+        return results if question is None else [self._answered(question)]
 
     def _remark_after(self, turn: Turn) -> None:
         """Say what is to be said; nothing comes between a turn that paused and the next one."""
@@ -249,8 +254,9 @@ class _Loop:
 
     def _answered(self, question: Question) -> ToolResult:
         """The answer as the call's result; raises Suspend while there is none."""
-        desk = self._context.desk
-        answer = desk.answer(question) if desk else None
+        answer, desk = self._model.recorded_answer(question.call_id), self._context.desk
+        if answer is None and desk:
+            answer = desk.answer(question)
         if answer is None:
             raise asking(question)
         return ToolResult(question.call_id, True, answer)
@@ -296,7 +302,8 @@ class _Loop:
     def _stop_if_over(self) -> None:
         if self._context.cancelled():
             raise AttemptFailed(
-                FailureKind.CANCELLED, "The task was cancelled while its agent worked."
+                FailureKind.CANCELLED,
+                "The agent was told to stop: its task was cancelled, or its worker is to end.",
             )
         if time.monotonic() >= self._context.deadline:
             raise AttemptFailed(

@@ -2,12 +2,28 @@
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 
 def loads(text: str | bytes) -> Any:
     """Raises ValueError also for `NaN`, `Infinity` and `1e999`; RecursionError."""
     return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def nested(value: Any, most: int) -> bool:
+    """Whether more than so many lists and objects stand in one another."""
+    parts = [value]
+    for _ in range(most + 1):
+        outer = [each for each in parts if isinstance(each, dict | list)]
+        if not outer:
+            return False
+        parts = [part for each in outer for part in _parts(each)]
+    return True
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _finite(text: str) -> float:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -234,7 +235,8 @@ def test_no_key(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("ANTHROPIC_API_KEY", "CONDUCTOR_CLAUDE2_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.delenv("DEEPSEEK_API_KEY", raising=False)
-    with pytest.raises(AttemptFailed, match=r"has no key\. Set [A-Z0-9_]+_API_KEY") as failure:
+    told = r"has no key on \S+\. Set [A-Z0-9_]+_API_KEY"
+    with pytest.raises(AttemptFailed, match=told) as failure:
         bench.connect(bench.server.url("echo"))
     assert (failure.value.kind, failure.value.retryable) == ("CREDENTIALS", False)
 
@@ -328,6 +330,40 @@ def test_cancelled_while_it_waits(bench: Bench, fault: str) -> None:
     began = time.monotonic()
     assert bench.fails(connector, cancelled=stopped.is_set).kind == "CANCELLED"
     assert time.monotonic() - began < 2
+
+
+@contextmanager
+def deaf_server() -> Iterator[str]:
+    """One that takes a connection and reads nothing of it."""
+    with socket.socket() as deaf:
+        # So that not all of a request fits in there unread.
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}"
+
+
+def test_cancelled_while_nobody_takes_what_it_sends(bench: Bench) -> None:
+    with deaf_server() as url:
+        connector = bench.connect(url)
+        stopped = threading.Event()
+        connector.limit(stopped.is_set, float("inf"))
+        threading.Timer(0.5, stopped.set).start()
+        began = time.monotonic()
+        with pytest.raises(AttemptFailed) as failure:
+            connector.turn([Message("user", "x" * 20_000_000)], ALL_TOOLS)
+    assert failure.value.kind == "CANCELLED"
+    assert time.monotonic() - began < 5
+
+
+def test_who_takes_nothing_for_too_long_is_given_up(bench: Bench) -> None:
+    bench.set("silence", 0.5)
+    with deaf_server() as url:
+        connector = bench.connect(url)
+        with pytest.raises(AttemptFailed) as failure:
+            connector.turn([Message("user", "x" * 20_000_000)], ALL_TOOLS)
+    assert failure.value.kind == "TEMPORARY_FAILURE"
+    assert "silent for too long" in failure.value.message
 
 
 def test_cancelled_before_it_called_costs_nothing(bench: Bench) -> None:

@@ -261,6 +261,15 @@ def test_numbers_that_are_none_go_back_as_words(bench: Account, number: str) -> 
     assert bench.booked == bench.billed
 
 
+@pytest.mark.parametrize("levels", [150, 700])
+def test_arguments_nested_without_end_go_back_as_words(bench: Account, levels: int) -> None:
+    deep = says("", ("read_file", f'{{"path": {"[" * levels}{"]" * levels}}}'))
+    result = bench.execute(bench.play(deep, DONE), meter=bench.meter)
+    assert (result.summary, result.turns) == ("all done", 2)
+    assert any("read_file" in line and "must be an object" in line for line in bench.log)
+    assert bench.booked == bench.billed
+
+
 @pytest.mark.parametrize("bench", ["claude"], indirect=True)
 def test_a_model_that_pauses_goes_on(bench: Account) -> None:
     """Only one provider's do; five times are no reason to give up."""

@@ -306,6 +306,18 @@ def test_a_request_without_end_is_not_read(program: Program) -> None:
         assert b" 411 " in raw.recv(100)
 
 
+def test_a_length_that_is_no_number_ends_the_connection(program: Program) -> None:
+    with socket.create_connection(("127.0.0.1", program.entrance.port), timeout=10) as raw:
+        lines = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: {'9' * 5000}\r\n\r\n"
+        raw.sendall(lines.encode() + b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
+        said = b""
+        with suppress(ConnectionResetError):
+            while piece := raw.recv(1000):
+                said += piece
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
 def test_one_connection_has_an_answer_for_each_request(program: Program) -> None:
     door = http.client.HTTPConnection("127.0.0.1", program.entrance.port, timeout=10)
     headers = {"x-api-key": program.account.token, "anthropic-version": "2023-06-01"}
@@ -411,6 +423,19 @@ def test_a_request_that_cannot_be_made_costs_nothing(program: Program) -> None:
     assert answer.status_code >= 400
     assert program.meter.ends == ["nothing"]
     assert not program.server.requests
+
+
+def test_a_header_that_http_has_no_letters_for_is_left_out(program: Program) -> None:
+    """It says no less by that, and is settled."""
+    usage = {"input_tokens": 5, "output_tokens": 6}
+    body = {"type": "message", "role": "assistant", "model": CLAUDE, "content": [], "usage": usage}
+    odd = {"content-type": "application/json", "retry-after": "ré€q".encode().decode("latin-1")}
+    program.server.fail("echo", Fault("odd", 200, headers=odd, body=json.dumps(body).encode()))
+    answer = program.send("/v1/messages", ASKED)
+    assert (answer.status_code, answer.json()) == (200, body)
+    assert answer.headers["content-type"] == "application/json"
+    assert "retry-after" not in answer.headers
+    assert program.meter.ends == [Usage(5, 6)]
 
 
 def test_a_redirect_is_a_refusal(program: Program) -> None:

@@ -188,3 +188,12 @@ def test_no_directory_stays_open(root: Path) -> None:
             except ToolFault:
                 continue
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_path_of_very_many_parts_is_refused_before_anything_is_made(root: Path) -> None:
+    (root / "a").symlink_to("/".join(["b"] * 60))
+    for path in ("/".join(["new"] * 101), "a/" + "/".join(["new"] * 60)):
+        with pytest.raises(ToolFault, match="more than 100 parts"):
+            write_bytes(root, path, b"x")
+    assert sorted(os.listdir(root)) == [".git", "a", "src"]
+    assert write_bytes(root, "/".join(["new"] * 100), b"x") is True

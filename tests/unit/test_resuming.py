@@ -217,6 +217,28 @@ def test_an_answer_is_the_result_of_the_call_that_asked(tmp_path: Path) -> None:
     assert [result.output for result in told[3].results] == ["", "SQLite"]
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"question": ""}, {"question": "Which?", "options": "a,b"}, "what?"]
+)
+def test_killed_before_it_was_told_that_it_asks_in_a_wrong_way_it_is_told_later(
+    tmp_path: Path, arguments: Any
+) -> None:
+    first = Attempt(tmp_path, ScriptedConnector([says("", (ASK, arguments)), FINISH]), desk=Desk())
+    first.run()
+    lines = first.transcript()
+    turn = next(number for number, line in enumerate(lines) if line["type"] == "turn")
+    kept = "".join(json.dumps(line) + "\n" for line in lines[: turn + 1]).encode()
+    cut(first.context.artifacts, kept, len(kept))
+    desk = Desk()
+    second = goes_on(first, tmp_path, FINISH, desk=desk)
+    assert second.run().summary == "all done"
+    assert not desk.asked
+    assert isinstance(second.context.connector, ScriptedConnector)
+    (told,) = second.context.connector.conversations
+    (result,) = told[3].results
+    assert not result.ok and result.output == lines[turn + 1]["output"]
+
+
 def test_unanswered_it_waits_on(tmp_path: Path) -> None:
     first = Attempt(tmp_path, ScriptedConnector([says("", (ASK, {"question": "Q"}))]), desk=Desk())
     with pytest.raises(Suspend):

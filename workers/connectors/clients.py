@@ -4,6 +4,7 @@ import atexit
 import os
 import threading
 from collections.abc import Callable
+from platform import node
 from typing import Any, Protocol, TypeVar, cast
 
 import httpx2
@@ -66,7 +67,8 @@ def require_key(settings: ModelSettings) -> str:
         raise _no_key(problem.message) from None
     if found is None:
         advice = connector_keys.advice(settings.connector)
-        raise _no_key(f"The connector {settings.connector} has no key. {advice}")
+        # Another worker may have it.
+        raise _no_key(f"The connector {settings.connector} has no key on {node()}. {advice}")
     return found.secret.get_secret_value()
 
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 import httpx2
 
-from conductor_app import connector_keys
+from conductor_app import connector_keys, masking
 from conductor_app.connector_settings import DEFAULTS, ModelSettings
 from workers.failures import AttemptFailed, FailureKind
 
@@ -192,10 +192,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if math.isfinite(seconds):
             return max(0.0, seconds)
     try:
-        at = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (TypeError, ValueError):
+        at = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        # A date that no calendar has.
         return None
-    return max(0.0, at.timestamp() - time.time())
+    return max(0.0, at - time.time())
 
 
 def failure_of(fault: Fault, settings: ModelSettings) -> AttemptFailed:
@@ -282,9 +283,11 @@ def _way_out(fault: Fault, settings: ModelSettings) -> str:
 
 def _quoted(fault: Fault, settings: ModelSettings) -> str:
     """The provider's message in one short line, without the key that it may repeat."""
-    text = " ".join(fault.message.split())
+    text = fault.message
     if settings.key is not None:
         text = text.replace(settings.key.secret.get_secret_value(), "***")
+    # Before it is cut: half a secret would not be known to whoever masks the sentence.
+    text = " ".join(masking.words(text).split())
     if len(text) > _LONGEST_QUOTE:
         text = f"{text[:_LONGEST_QUOTE]}..."
     status = "" if fault.status in (None, HTTPStatus.OK) else f"{fault.status}: "

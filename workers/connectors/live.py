@@ -28,6 +28,8 @@ _UNSEEN_TOKENS = 1_000
 # No token is longer on average, and no answer below this is worth a complaint.
 _LONGEST_TOKEN = 64
 _NEVER_TOO_LONG = 1_000_000
+# How deep a call's arguments may be nested; what writes them down goes in with calls of its own.
+DEEPEST = 100
 
 
 class Answer(Protocol):
@@ -196,11 +198,13 @@ class _Wires:
 
 
 def arguments_of(text: str) -> Any:
-    """A call's arguments; what is no JSON is left as the model said it, for the tool to refuse."""
+    """A call's arguments; what is no JSON, or nested without end, is left as the model said it,
+    for the tool to refuse."""
     try:
-        return strict_json.loads(text or "{}")
+        arguments = strict_json.loads(text or "{}")
     except (ValueError, RecursionError):
         return text
+    return text if strict_json.nested(arguments, DEEPEST) else arguments
 
 
 def arguments_text(arguments: Any) -> str:

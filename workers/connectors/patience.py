@@ -1,5 +1,6 @@
 """How long a call to a model may wait: it looks up, while it waits, whether it still should."""
 
+import select
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,8 @@ import httpcore2
 
 # How often a waiting call looks up, in seconds.
 _LOOK_UP = 0.2
+# In bytes: so little that a socket with room for anything takes it whole.
+_SLICE = 4 << 10
 _threads = threading.local()
 
 
@@ -46,7 +49,7 @@ def _look_up() -> None:
 
 
 class PatientStream(httpcore2.NetworkStream):
-    """A connection whose reads, however long they wait, look up now and then.
+    """A connection that looks up now and then while it reads or writes, however long that takes.
 
     A timeout of the SDKs is one between two bytes: neither pings nor drops would ever trip it.
     """
@@ -65,7 +68,20 @@ class PatientStream(httpcore2.NetworkStream):
                     raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
+        """In slices, each when there is room for it: how much of one is gone nobody could say."""
+        for start in range(0, len(buffer), _SLICE):
+            self._await_room(timeout)
+            self._stream.write(buffer[start : start + _SLICE], timeout)
+
+    def _await_room(self, timeout: float | None) -> None:
+        """Raises WriteTimeout when the other side has taken nothing for so long."""
+        ends = float("inf") if timeout is None else time.monotonic() + timeout
+        while True:
+            _look_up()
+            if _has_room(self._stream.get_extra_info("socket"), _LOOK_UP):
+                return
+            if time.monotonic() >= ends:
+                raise httpcore2.WriteTimeout("timed out")
 
     def close(self) -> None:
         self._stream.close()
@@ -75,6 +91,15 @@ class PatientStream(httpcore2.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _has_room(connection: Any, seconds: float) -> bool:
+    """Whether the socket takes more within so many seconds; of a closed one its write tells."""
+    if connection is None or connection.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLOUT)
+    return bool(poll.poll(1000 * seconds))
 
 
 class PatientNetwork(httpcore2.NetworkBackend):

@@ -18,6 +18,8 @@ from workers.gateway.protocols import CALLS, FREE, Json, spoken_at
 
 # The Messages API itself takes no more.
 LARGEST_BODY = 32 << 20
+# Python refuses to read very long numbers.
+LONGEST_LENGTH = 20
 # No honest request has so many objects and lists; each takes far more memory than bytes.
 MOST_PARTS = 300_000
 PIECE = 64 << 10
@@ -76,6 +78,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         except Exception as problem:
             logs.error("gateway_failed", error=problem)
+            # Its body may not have been read, and is no next request.
+            self.close_connection = True
             self._refuse(500, "The gateway failed; the worker's log says why.")
 
     def begin(self, status: int, headers: Mapping[str, str], length: int | None) -> None:
@@ -83,7 +87,9 @@ class Handler(BaseHTTPRequestHandler):
         self._chunked = length is None
         self.send_response_only(status)
         for name, value in headers.items():
-            self.send_header(name, value)
+            # A provider may say anything; for the sake of a header no answer is lost.
+            if _speakable(value):
+                self.send_header(name, value)
         if length is None:
             self.send_header("transfer-encoding", "chunked")
         else:
@@ -139,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         if not length.isdecimal():
             self.close_connection = True
             raise _Refused(411, "content-length is required.")
-        if int(length) > LARGEST_BODY:
+        if len(length) > LONGEST_LENGTH or int(length) > LARGEST_BODY:
             self.close_connection = True
             raise _Refused(413, f"More than {LARGEST_BODY} bytes.")
         return int(length)
@@ -182,6 +188,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: the account keeps a line of every call."""
+
+
+def _speakable(header: str) -> bool:
+    """Whether HTTP has letters for it."""
+    try:
+        header.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Connection:

@@ -57,7 +57,8 @@ class Worktrees:
                         # Also where nothing was changed: that it was there says so.
                         self._discard(attempt, unchanged=True)
                         removed.append(attempt)
-            except (GitFailed, OSError) as failure:
+            # Agents leave what nobody has thought of.
+            except Exception as failure:
                 failures.append(f"{attempt}: {failure}")
                 # So that it is found and tried again.
                 self._lock(attempt).touch()

@@ -20,6 +20,8 @@ from workers import disk
 from workers.tools.workplace import ToolFault
 
 MAX_LINKS = 40
+# Each directory on the way is open at the same time.
+MAX_PARTS = 100
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Also what other file systems take for the same name (git refuses these too).
 _GIT = re.compile(r"(\.git|git~[0-9])[ .]*(:.*)?")
@@ -60,6 +62,9 @@ def _walk(opened: list[int], path: str, make_parents: bool) -> Spot:
     parts = deque(_parts(path))
     links = 0
     while parts:
+        # Links that stand for many come before anything is made: in new directories there is none.
+        if len(names) + len(parts) > MAX_PARTS:
+            raise ToolFault(f"The path has more than {MAX_PARTS} parts; choose a shorter one.")
         part = parts.popleft()
         if part == "..":
             # Only links get here: in the path itself _parts refuses it.
