@@ -183,3 +183,24 @@ def test_names_of_branches_and_revisions_are_no_options(repository: Repository, 
         repository.tip(name)
     with pytest.raises(UnknownRevision):
         repository.resolve(name)
+
+
+def test_files_in_a_submodule_are_named_and_not_lost_in_silence(repository: Repository) -> None:
+    """Git takes them for another repository's, and says nothing of them."""
+    modules = '[submodule "lib"]\n path = lib\n url = https://example.org/lib\n'
+    git = repository.git
+    base = done(repository, "A1", repository.tip(BRANCH), {".gitmodules": modules})
+    tree = git.run("mktree", text=f"{git.run('ls-tree', base)}\n160000 commit {base}\tlib\n")
+    linked = git.run("commit-tree", tree, "-p", base, "-F", "-", text="A submodule")
+    with repository.worktree("A3", linked) as worktree:
+        assert not worktree.changed()
+        (worktree.path / "lib" / "deep").mkdir(parents=True)
+        assert not worktree.changed()
+        (worktree.path / "lib" / "deep" / "new.py").write_text("x = 1\n")
+        (worktree.path / "work").write_text("done")
+        assert worktree.changed()
+        with pytest.raises(UnfitNames, match="no files below lib here: that is a submodule"):
+            worktree.commit("Work", {})
+        worktree.keep("A3")
+    kept = git.run("ls-tree", "-r", "--name-only", kept_ref("A3"))
+    assert kept.split() == [".gitmodules", "lib", "list", "work"]

@@ -39,7 +39,7 @@ class Worktree:
 
     def changed(self) -> bool:
         """Whether anything differs from `base`, committed or not."""
-        return self.head() != self.base or self.uncommitted()
+        return self.head() != self.base or self.uncommitted() or bool(self._in_submodules())
 
     def uncommitted(self) -> bool:
         return bool(self.git.run("status", "--porcelain", "-z", "--ignore-submodules=all"))
@@ -51,6 +51,11 @@ class Worktree:
         """
         refuse_secrets(self.git, self.path)
         self._stage()
+        if lost := self._in_submodules():
+            raise UnfitNames(
+                f"Git keeps no files below {', '.join(lost[:10])} here: that is a submodule, whose "
+                "files another repository keeps. Put them elsewhere."
+            )
         return self._committed(message, trailers)
 
     def _committed(self, message: str, trailers: Mapping[str, str]) -> str:
@@ -113,6 +118,14 @@ class Worktree:
         if not answer.ok:
             raise failure(("add",), answer)
 
+    def _in_submodules(self) -> list[str]:
+        """Submodules that hold files, though nothing has filled them from their repositories."""
+        if not (self.path / ".gitmodules").is_file():
+            return []
+        listed = self.git.run("ls-files", "--stage", "-z").split("\0")[:-1]
+        links = [entry.partition("\t")[2] for entry in listed if entry.startswith(GITLINK)]
+        return [each for each in links if _has_files(self.path / each)]
+
     def _new_repositories(self) -> bool:
         """Git would record the mere name of a commit there, and lose the files."""
         changes = self.git.run(
@@ -131,3 +144,10 @@ class Worktree:
                 Path(place, ".git").unlink()
             elif Path(place) == self.path and ".git" in directories:
                 directories.remove(".git")
+
+
+def _has_files(place: Path) -> bool:
+    """Whether a directory has any, and is no repository of its own."""
+    if place.is_symlink() or not place.is_dir() or (place / ".git").exists():
+        return False
+    return any(files for _, _, files in os.walk(place))
