@@ -129,7 +129,9 @@ def label_of(connectors: str) -> str:
     """Who does the work and what that costs, of the connectors as `views.connectors` has them."""
     names = set(connectors.split(", "))
     if costs(connectors):
-        return f"{connectors}: live models, which cost money"
+        models = [each for each in connectors.split(", ") if each != catalog.FUNCTION]
+        functions = "; agents that are Python functions" if catalog.FUNCTION in names else ""
+        return f"{', '.join(models)}: live models, which cost money{functions}"
     recorded = "recorded turns; " if REPLAY in names else ""
     functions = "agents that are Python functions; " if catalog.FUNCTION in names else ""
     return f"{connectors}: {recorded}{functions}no model is called, nothing is spent"

@@ -1,6 +1,6 @@
 """What an attempt's agent is told about its task, its project, and what was learnt before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,8 @@ def surroundings(patience: Patience, claim: Claim, worktree: Worktree | None) ->
         lambda tx: lessons.relevant(tx, claim.project_id, agent, claim.phase, LESSONS)
     )
     told = {
-        "lessons": [_lesson(each) for each in learnt if each["category"] != "pattern"],
-        "patterns": [_lesson(each) for each in learnt if each["category"] == "pattern"],
+        "lessons": _lessons(each for each in learnt if each["category"] != "pattern"),
+        "patterns": _lessons(each for each in learnt if each["category"] == "pattern"),
     }
     if worktree is not None:
         told["project"] = _project(claim, worktree)
@@ -115,6 +115,11 @@ def _text(root: Path, name: str) -> str:
         text = opened.read(GUIDE_LENGTH + 1)
     cut = text[:GUIDE_LENGTH].rstrip()
     return f"{cut}\n[... the rest is in {name}]" if len(text) > GUIDE_LENGTH else cut
+
+
+def _lessons(learnt: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Each once, however many executions have learnt it."""
+    return list(dict.fromkeys(map(_lesson, learnt)))
 
 
 def _lesson(lesson: Mapping[str, Any]) -> str:

@@ -80,6 +80,10 @@ class Terms:
         who = self._spender
         return self._prices.worst(who.provider, who.model, self.input, self.output, self.at)
 
+    @property
+    def amount(self) -> Amount:
+        return Amount(self.input + self.output, self.worst or 0)
+
     def of(self, usage: Usage) -> int | None:
         tokens = Tokens(
             usage.input_tokens,
@@ -95,15 +99,16 @@ class Terms:
         if left.tokens is not None:
             output = min(output, left.tokens - self.input)
         if left.nano_usd is not None and (worst := self.worst):
-            bare = self._with(0).worst or 0
+            bare = self.shortened(0).worst or 0
             each = (worst - bare) / max(1, self.output)
             if worst > left.nano_usd and each:
                 output = min(output, int((left.nano_usd - bare) / each))
         if not least <= output < self.output:
             return None
-        return self._with(output)
+        return self.shortened(output)
 
-    def _with(self, output: int) -> "Terms":
+    def shortened(self, output: int) -> "Terms":
+        """The same with so many tokens out."""
         return Terms(self._prices, self._spender, self.input, output)
 
 
@@ -128,15 +133,14 @@ class Meter:
         terms = Terms(self._prices, spender, wanted.input_tokens, wanted.output_tokens)
         reserved = self._reserve(spender, terms)
         least = wanted.least_output_tokens
+        whole = terms.amount
         if isinstance(reserved, Refused) and not reserved.wait and least is not None:
-            fewer = terms.within(reserved.left, min(least, wanted.output_tokens))
-            if fewer is not None:
-                terms = fewer
-                reserved = self._reserve(spender, terms)
+            least = min(least, wanted.output_tokens)
+            # What refuses even the shortest is the budget that a person has to raise.
+            terms = terms.within(reserved.left, least) or terms.shortened(least)
+            reserved = self._reserve(spender, terms)
         if isinstance(reserved, Refused):
-            raise _exhausted(
-                reserved, Amount(terms.input + terms.output, terms.worst or 0), spender
-            )
+            raise _exhausted(reserved, whole, spender)
         crash.point("meter.after_reserve")
         call = Call(self, spender, reserved, terms)
         try:
@@ -209,9 +213,7 @@ class Meter:
         self._write(lambda tx: budgets.release(tx, reserved.id))
 
     def _reserve(self, spender: Spender, terms: Terms) -> Reserved | Refused:
-        money = terms.worst
-        worst = Amount(terms.input + terms.output, money or 0)
-        id_, priced = new_id(), money is not None
+        id_, worst, priced = new_id(), terms.amount, terms.worst is not None
         try:
             return self._write(
                 lambda tx: budgets.reserve(tx, id_, spender, worst, self._daily, priced=priced)

@@ -65,6 +65,11 @@ def require_repository(directory: Path) -> Path:
             f"git config --global --add safe.directory {place}"
         )
     if answer.returncode:
+        if _asked(directory, "rev-parse", "--is-bare-repository") == "true":
+            raise NotARepository(
+                f"{directory} is a bare repository, which has no files to look at. Name it by its "
+                f"URL, and results are pushed to it: --project {directory.resolve().as_uri()}"
+            )
         raise NotARepository(
             f"{directory} is not a git repository, and agents work on commits. Make it one: "
             f"git -C {place} init && {_first_commit(directory)}"

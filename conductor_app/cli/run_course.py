@@ -36,6 +36,7 @@ from conductor_app.store.schema import SchemaProblem
 from conductor_app.transcribing import NothingToRecord, record
 from conductor_app.views import current
 from conductor_app.views.report import report
+from conductor_app.workflows import loader
 
 
 class Interrupted(ConductorError):
@@ -179,8 +180,13 @@ class _Course:
 
 def way_on(execution: Row[Any], *, stack_goes_on: bool) -> str:
     """What to type after a run that did not reach its target."""
+    place = shlex.quote(execution.location)
     if execution.status in EXECUTION_ENDED:
-        return f"Start anew with: conductor run --project {shlex.quote(execution.location)}"
+        # The text of a workflow of one's own is kept, but not where its file lies.
+        known = execution.workflow_name in loader.builtin_names()
+        again = f"{execution.workflow_name if known else 'FILE'} --project {place}"
+        given = f", and the inputs {', '.join(execution.inputs)}" if execution.inputs else ""
+        return f"Start anew with: conductor run {again}{given}"
     on = resume_command(execution.location)
     if execution.reason not in (PauseReason.BLOCKED, PauseReason.BUDGET_EXHAUSTED):
         return f"Go on with: {on}"

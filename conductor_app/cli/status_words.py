@@ -38,6 +38,11 @@ def _beyond_the_document(status: Mapping[str, Any]) -> Iterator[str]:
     why = status["reasonDetail"] or status["reason"]
     yield f"Execution: {status['executionId']} is {status['status']}{f': {why}' if why else ''}"
     yield f"Progress: {status['overallProgress']:.1%}, up to phase {status['targetPhase']}"
+    # Without these the tasks above do not add up.
+    besides = [(status[f"{state}Tasks"], state) for state in ("skipped", "cancelled")]
+    if any(count for count, _ in besides):
+        told = ", ".join(f"{count} {state}" for count, state in besides if count)
+        yield f"Besides these tasks: {told}"
     if status["nextStep"]:
         yield f"Next: {status['nextStep']}"
     if status["pendingDecisions"]:

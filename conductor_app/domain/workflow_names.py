@@ -172,8 +172,10 @@ def inputs(template: Template, around: Surroundings) -> Iterator[Problem]:
             used.add(when)
             if when not in template.inputs:
                 yield unknown("input", when, template.inputs, (*where, "when"))
+    # An agent in Python reads them by itself.
+    unseen = any(agent.function for agent in template.agents.values())
     for name in template.inputs:
-        if name not in used:
+        if name not in used and not unseen:
             yield warning(f"input `{name}` is never used", "inputs", name)
 
 

@@ -103,7 +103,7 @@ def _way_out(execution: Row[Any], task: Row[Any]) -> str:
 def _over(execution: Row[Any]) -> str:
     return (
         f"The execution is {execution.status}, so nothing of it is started any more. "
-        "Way out: `conductor run` starts a new one."
+        f"Way out: start {execution.workflow_name} anew with `conductor run`."
     )
 
 

@@ -24,7 +24,9 @@ class Source:
 
 
 def remember(tx: Transaction, source: Source, category: str, lesson: str, action: str) -> bool:
-    """Propose a lesson, once for an execution, and not while its project has the same to decide.
+    """Propose a lesson, once for an execution, and not where its project has the same already.
+
+    What a person has rejected may be proposed again.
 
     False when the job is somebody else's now.
     """
@@ -47,17 +49,17 @@ def remember(tx: Transaction, source: Source, category: str, lesson: str, action
 
 
 def _proposed(tx: Transaction, task: Row[Any], category: str, lesson: str, action: str) -> bool:
-    """Whether the execution has it already, or another one proposes it to the same agents."""
-    undecided = and_(
+    """Whether the execution has it already, or the same agents are told it or may be."""
+    standing = and_(
         lessons.c.project_id == tx.locked[task.execution_id].project_id,
-        lessons.c.status == LessonState.PROPOSED,
+        lessons.c.status.in_((LessonState.PROPOSED, LessonState.ACCEPTED)),
         lessons.c.category == category,
         lessons.c.action_taken == action,
         lessons.c.agent == task.agent,
         lessons.c.phase == task.phase,
     )
     here = lessons.c.execution_id == task.execution_id
-    same = select(lessons.c.id).where(lessons.c.description == lesson, or_(here, undecided))
+    same = select(lessons.c.id).where(lessons.c.description == lesson, or_(here, standing))
     return tx.first(same) is not None
 
 

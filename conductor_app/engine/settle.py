@@ -74,7 +74,8 @@ def block_unproven(tx: Transaction, execution: Execution, what: str) -> None:
         tx,
         execution,
         f"{what}. Way out: see `conductor report`, mend the cause, then "
-        "`conductor start` validates again, or `conductor rollback`.",
+        "`conductor start` validates again; or `conductor rollback --to "
+        f"{execution.current_phase}` does the phase again.",
     )
 
 

@@ -154,9 +154,17 @@ def tools() -> str:
     rows = []
     for spec in TOOLS.values():
         required = spec.schema["required"]
-        names = [name if name in required else f"{name}?" for name in spec.schema["properties"]]
-        rows.append([f"`{spec.name}`", ", ".join(f"`{name}`" for name in names), spec.description])
+        names = [
+            f"`{name}{'' if name in required else '?'}`{_choice(field)}"
+            for name, field in spec.schema["properties"].items()
+        ]
+        rows.append([f"`{spec.name}`", ", ".join(names), spec.description])
     return table(["Tool", "Arguments", "What it does"], rows)
+
+
+def _choice(field: dict[str, Any]) -> str:
+    """Of an argument that takes certain words only."""
+    return f" ({', '.join(map(str, field['enum']))})" if "enum" in field else ""
 
 
 def failure_kinds() -> str:

@@ -273,3 +273,13 @@ class TestRerun:
         told = api.send("POST", f"/executions/{id_}/{name}", body).get_json()
         assert "it was blocked and goes on" in told["message"]
         assert told["data"]["status"] == "running"
+
+    def test_done_again_it_still_waits_for_what_else_blocks_it(
+        self, api: Caller, repo: Path
+    ) -> None:
+        id_ = api.start(repo)["id"]
+        api.work(of={"0/types": [Failed("AGENT_ERROR", "It broke", retryable=False)]})
+        told = api.send("POST", f"/executions/{id_}/rerun", {"task": "0/routes"}).get_json()
+        assert told["data"]["status"] == "paused"
+        assert "it stays paused, as before: 0/types (failed)" in told["message"]
+        assert told["message"].endswith("`conductor skip 0/types --reason WHY`")

@@ -69,3 +69,5 @@ def test_what_a_run_before_proposed_stands_once_until_it_is_decided(engine: Engi
     first = min(row.id for row in engine.rows(select(table)))
     engine.do(lessons.reject, first)
     assert [run("api"), run("api")] == [5, 5]
+    engine.do(lessons.accept, max(row.id for row in engine.rows(select(table))))
+    assert run("api") == 5

@@ -214,7 +214,7 @@ def test_a_skipped_and_a_cancelled_task(engine: Engine) -> None:
 def test_an_execution_that_has_ended(engine: Engine) -> None:
     id_ = engine.start(FLOW)
     engine.do(control.cancel, id_)
-    assert "Way out: `conductor run` starts a new one." in said(engine, id_, "0/a")
+    assert "anew with `conductor run`." in said(engine, id_, "0/a")
 
 
 def test_a_task_opened_again_waits_no_longer_than_it_must(engine: Engine) -> None:

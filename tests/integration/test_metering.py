@@ -139,6 +139,15 @@ def test_fewer_tokens_are_granted_where_these_make_sense(engine: Engine, home: P
         pytest.fail("50 are left")
 
 
+def test_the_budget_that_is_named_refuses_even_the_shortest_call(
+    engine: Engine, home: Path
+) -> None:
+    meter = metered(engine, home, daily_tokens=1060)
+    told = r"budget of the execution .* 1,250 tokens \(1,000 of 1,000 are left\)"
+    with pytest.raises(AttemptFailed, match=told), meter.call(wanted(950, 300, least=100)):
+        pytest.fail("1,050 are not left")
+
+
 def test_fewer_tokens_also_where_money_is_short(engine: Engine, home: Path) -> None:
     meter = metered(engine, home, daily_usd="0.0000005")
     with meter.call(wanted(100, 300, least=100)) as call:

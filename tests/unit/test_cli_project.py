@@ -68,6 +68,12 @@ def test_what_is_no_repository_is_refused_with_the_way_out(tmp_path: Path) -> No
         require_repository(tmp_path)
 
 
+def test_a_bare_repository_is_named_by_its_url(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare")
+    with pytest.raises(NotARepository, match=f"bare repository.*--project {tmp_path.as_uri()}"):
+        require_repository(tmp_path)
+
+
 def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     with pytest.raises(NotARepository, match=r"has no commit yet.*commit --allow-empty -m Start"):

@@ -53,6 +53,8 @@ STATUS: dict[str, Any] = {
     "completedTasks": 47,
     "activeTasks": 2,
     "waitingTasks": 4,
+    "skippedTasks": 0,
+    "cancelledTasks": 0,
     "failedTasks": 0,
     "startedAt": "2025-09-30T08:00:00.000Z",
     "lastUpdated": "2025-09-30T12:34:56.000Z",
@@ -275,3 +277,9 @@ def test_a_budget_that_runs_short_is_told() -> None:
 
 def fact(type_: str, payload: dict[str, Any]) -> Any:
     return SimpleNamespace(at=0, type=type_, payload=payload)
+
+
+def test_status_counts_what_is_in_none_of_the_documents_states() -> None:
+    told = list(status_lines({**STATUS, "skippedTasks": 1, "cancelledTasks": 2}))
+    assert "Besides these tasks: 1 skipped, 2 cancelled" in told
+    assert not any("Besides" in line for line in status_lines(STATUS))

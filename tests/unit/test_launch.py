@@ -108,8 +108,14 @@ def test_automatic_advance_is_the_settings_unless_said() -> None:
 def test_only_live_models_are_said_to_cost_money(connectors: str, costs: bool) -> None:
     told = launch.label_of(connectors)
     assert told.startswith(f"{connectors}: ")
+    assert "cost money; agents" not in told
     assert ("cost money" in told) is costs
     assert ("nothing is spent" in told) is not costs
+
+
+def test_what_is_a_python_function_is_no_live_model() -> None:
+    told = "claude, codex: live models, which cost money; agents that are Python functions"
+    assert launch.label_of("claude, codex, function") == told
 
 
 CHANGE = Order(workflow="change", inputs={"prompt": "Say hello"})

@@ -70,6 +70,14 @@ def test_a_valid_template_loads_with_its_warnings() -> None:
     ]
 
 
+def test_an_input_is_of_use_to_an_agent_in_python() -> None:
+    given = "inputs:\n  style: {type: string}\n"
+    [warning] = loader.parse(SMALL + given, "small.yml").warnings
+    assert warning.message == "input `style` is never used"
+    agent = "agents:\n  api: {function: 'mine:Agent'}\n"
+    assert not loader.parse(SMALL + given + agent, "small.yml").warnings
+
+
 def test_the_sentence_says_the_place_and_what_was_meant() -> None:
     [sentence] = sentences(SMALL.replace("agent: api", "agent: apii"))
     assert sentence == "t.yml:8:28: error: there is no agent `apii` (did you mean `api`?)"

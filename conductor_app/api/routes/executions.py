@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Response
+from sqlalchemy import Row
 
 from conductor_app.api import meant, starting
 from conductor_app.api.access import conductor, connector, reading
@@ -18,7 +19,7 @@ from conductor_app.api.schemas.executions import (
     Rollback,
     StartExecution,
 )
-from conductor_app.domain.states import ExecutionState
+from conductor_app.domain.states import ExecutionState, PauseReason
 from conductor_app.engine import control, projects
 from conductor_app.engine.rerun import rerun
 from conductor_app.engine.rollback import rollback
@@ -151,11 +152,18 @@ def _moving_branch(
     now = current.execution(tx, execution_id)
     if before == ExecutionState.PAUSED:
         message += {
-            ExecutionState.PAUSED: "; it stays paused, `conductor start` lets it go on",
+            ExecutionState.PAUSED: f"; it stays paused, {_way_on(now)}",
             ExecutionState.RUNNING: "; it was blocked and goes on",
         }[now.status]
     data = {"execution_id": execution_id, **told, "status": now.status, "job_id": now.hold}
     return Answer(message, data, 202 if now.hold else 200)
+
+
+def _way_on(paused: Row[Any]) -> str:
+    """What another task blocks goes on with that one's way out only."""
+    if paused.reason == PauseReason.BLOCKED and paused.reason_detail:
+        return f"as before: {paused.reason_detail.rstrip('.')}"
+    return "`conductor start` lets it go on"
 
 
 def _now(tx: Transaction, execution_id: str, message: str) -> Answer:
