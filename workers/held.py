@@ -11,6 +11,10 @@ from conductor_app import logs
 from conductor_app.domain.outcome import Report
 from workers.writer import Writer
 
+# For how many seconds a call of a model or a tool may go on when its worker drains: most of them
+# end within, and nothing of it is paid again.
+GRACE = 10.0
+
 
 @dataclass
 class Held:
@@ -20,6 +24,8 @@ class Held:
     fence: int
     lost: bool = False
     draining: bool = False
+    # A time of `time.monotonic()`: the drain waits until then for what has begun.
+    patient_until: float = 0.0
     # A time of `time.monotonic()` after which the job is over: an agent in Python that ignores its
     # deadline can't be killed, but it can lose its job.
     until: float = math.inf
@@ -39,8 +45,16 @@ class Held:
     def out_of_time(self) -> bool:
         return time.monotonic() >= self.working_until
 
+    def drain(self) -> None:
+        self.patient_until = time.monotonic() + GRACE
+        self.draining = True
+
     def stopped(self) -> bool:
         return self.lost or self.draining
+
+    def broken_off(self) -> bool:
+        """The same for what would soon be at a safe point by itself."""
+        return self.lost or (self.draining and time.monotonic() >= self.patient_until)
 
 
 class HeldJobs:
@@ -73,7 +87,7 @@ class HeldJobs:
         """Let every job reach a safe point and be given back."""
         self.draining = True
         for held in self._all():
-            held.draining = True
+            held.drain()
 
     def close(self) -> None:
         self._stop.set()

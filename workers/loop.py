@@ -339,7 +339,7 @@ def _workplace(context: AgentContext) -> Workplace:
         worktree=context.worktree,
         sandbox=context.sandbox,
         artifacts=context.artifacts,
-        cancelled=context.cancelled,
+        cancelled=context.broken_off,
         deadline=context.deadline,
         environment=context.environment,
         hosts=context.hosts,

@@ -100,6 +100,7 @@ def _context(
         earlier=_earlier(start),
         header=start.header(connector.name if connector else FUNCTION),
         mcp=offers_of(workshop.patience, claim),
+        breaking_off=stop.broken_off,
     )
 
 
@@ -113,6 +114,9 @@ class _Stop:
     def __call__(self) -> bool:
         self.told = self.told or self.held.stopped() or self.held.out_of_time
         return self.told
+
+    def broken_off(self) -> bool:
+        return self.held.broken_off() or self.held.out_of_time
 
 
 def _earlier(start: Start) -> Earlier | None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from workers.held import HeldJobs
+from workers.held import Held, HeldJobs
 from workers.writer import Writer
 
 
@@ -38,3 +38,15 @@ def test_a_job_that_is_taken_while_a_drain_begins_is_told(
     with jobs.hold("job", 1) as held:
         assert held.stopped()
     jobs.close()
+
+
+def test_what_has_begun_may_end_while_its_worker_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held("job", 1)
+    assert not held.stopped() and not held.broken_off()
+    held.drain()
+    assert held.stopped() and not held.broken_off()
+    held.lost = True
+    assert held.broken_off()
+    monkeypatch.setattr("workers.held.GRACE", 0.0)
+    (late := Held("job", 1)).drain()
+    assert late.broken_off()

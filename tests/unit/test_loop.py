@@ -335,3 +335,15 @@ def test_what_its_provider_wants_back_goes_back_unchanged(tmp_path: Path) -> Non
     connector = ScriptedConnector([replace(write("a"), raw=raw), FINISH])
     Attempt(tmp_path, connector).run()
     assert connector.conversations[1][2].raw == raw
+
+
+def test_a_tool_that_has_begun_may_end_before_the_attempt_does(tmp_path: Path) -> None:
+    """So that whoever goes on finds a whole turn."""
+    begun = tmp_path / "worktree" / "begun"
+    command = says("", ("run_command", {"command": "touch begun; sleep 0.5; touch done"}))
+    going = {"cancelled": begun.exists, "breaking_off": lambda: False}
+    run = attempt(tmp_path, command, FINISH, **going)
+    run.fails("CANCELLED")
+    assert (tmp_path / "worktree" / "done").exists()
+    *_, result, end = run.transcript()
+    assert (result["type"], result["ok"], end["type"]) == ("result", True, "end")

@@ -55,7 +55,7 @@ class AgentContext:
     `artifacts` is the directory for the transcript and for outputs too long to show; `environment`
     is what the project's `setup` prepared, for commands to find. `usage` and `turns` grow while the
     agent works, so that an attempt that fails is accounted for as well. A connector reads the
-    `task` and, as `system`, what the agent is told besides it.
+    `task` and, as `system`, what the agent is told besides it. `cancelled` asks it to stop.
     """
 
     worktree: Path | None
@@ -81,6 +81,12 @@ class AgentContext:
     # of it in the first line.
     earlier: Earlier | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
+    # What stops a model's call or a tool that has begun; without it `cancelled` does.
+    breaking_off: Callable[[], bool] | None = None
+
+    def broken_off(self) -> bool:
+        """Whether what has begun is to stop, and not only to be the last."""
+        return (self.breaking_off or self.cancelled)()
 
 
 @dataclass(frozen=True)

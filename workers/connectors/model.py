@@ -21,7 +21,7 @@ class ModelConnector(ABC):
         self.log: LogCallback | None = None
 
     def execute(self, prompt: str, context: AgentContext) -> AgentResult:
-        self.limit(context.cancelled, context.deadline)
+        self.limit(context.broken_off, context.deadline)
         assert context.task is not None, "whoever runs an agent says which task it is"
         opening = [Message("system", context.system), Message("user", prompt)]
         return run_loop(context.task, context, opening, self.loop_limits)
