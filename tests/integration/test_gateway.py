@@ -435,6 +435,7 @@ def test_a_header_that_http_has_no_letters_for_is_left_out(program: Program) -> 
     assert (answer.status_code, answer.json()) == (200, body)
     assert answer.headers["content-type"] == "application/json"
     assert "retry-after" not in answer.headers
+    wait_until(lambda: program.meter.ends)
     assert program.meter.ends == [Usage(5, 6)]
 
 
