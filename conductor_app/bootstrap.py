@@ -94,6 +94,15 @@ def know_secrets(settings: Settings) -> None:
         connector_settings.know_secrets(settings)
 
 
+_RABBITMQ: dict[str, object] = {
+    "task_queue_max_priority": 9,
+    # After a reconnect Celery raises the prefetch count step by step from the jobs' threads, on the
+    # socket that its main thread reads: one takes the other's frame, and hears no more.
+    "worker_enable_prefetch_count_reduction": False,
+    "broker_transport_options": GIVE_UP_SOON,
+}
+
+
 def celery_app(settings: Settings) -> Celery:
     """The Celery application that both sides use: JSON only, no results, hints by priority."""
     from celery import Celery
@@ -128,12 +137,7 @@ def celery_settings(settings: Settings) -> dict[str, object]:
         "timezone": "UTC",
     }
     if url.startswith(("amqp", "pyamqp")):
-        common["task_queue_max_priority"] = 9
-        # After a reconnect Celery raises the prefetch count step by step from the jobs' threads, on
-        # the socket that its main thread reads: one takes the other's frame, and hears no more.
-        common["worker_enable_prefetch_count_reduction"] = False
-        common["broker_transport_options"] = dict(GIVE_UP_SOON)
-        return common
+        return common | _RABBITMQ
     common["broker_transport_options"] = {
         **GIVE_UP_SOON,
         "priority_steps": list(range(10)),

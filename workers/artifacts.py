@@ -13,25 +13,14 @@ from workers import disk
 from workers.failures import AttemptFailed, FailureKind
 
 
-def append(file: Path, text: str) -> None:
-    """In one write, so that a worker that dies leaves whole entries.
+def append(file: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """A line of JSON each, in one write, so that a worker that dies leaves whole entries.
 
-    Raises AttemptFailed; OSError when the disk is full.
+    They are masked before they are JSON, whose escapes are no part of a secret. Raises
+    AttemptFailed; OSError when the disk is full.
     """
-    _append(file, masking.data(text))
-
-
-def append_entries(file: Path, entries: Iterable[Mapping[str, Any]]) -> None:
-    """The same of JSON Lines, masked before they are JSON: its escapes are no part of a secret."""
     masked = (masking.within(entry, masking.data) for entry in entries)
-    _append(file, "".join(json.dumps(entry, default=_masked) + "\n" for entry in masked))
-
-
-def _masked(value: Any) -> str:
-    return masking.data(str(value))
-
-
-def _append(file: Path, text: str) -> None:
+    text = "".join(json.dumps(entry, default=_masked) + "\n" for entry in masked)
     data = text.encode("utf-8", "replace")
     with _writing(file), file.open("ab", buffering=0) as stream:
         if stream.write(data) < len(data):
@@ -42,6 +31,10 @@ def write(file: Path, text: str) -> None:
     """Raises AttemptFailed; OSError when the disk is full."""
     with _writing(file):
         file.write_text(masking.data(text), encoding="utf-8", errors="replace")
+
+
+def _masked(value: Any) -> str:
+    return masking.data(str(value))
 
 
 @contextmanager

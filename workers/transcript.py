@@ -72,7 +72,7 @@ class Transcript:
         self._append([{"type": "end", "outcome": outcome, "message": words, **facts}])
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
-        artifacts.append_entries(self._file, entries)
+        artifacts.append(self._file, entries)
 
 
 def read_lines(folder: Path) -> list[dict[str, Any]]:

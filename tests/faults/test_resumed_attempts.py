@@ -110,6 +110,26 @@ def test_it_is_killed_again_and_again(models: Space, cluster: Cluster) -> None:
     assert brought(cluster, one) == BOTH
 
 
+def test_a_tool_that_had_begun_ends_before_its_draining_worker_does(
+    models: Space, cluster: Cluster
+) -> None:
+    """So its turn is whole: nothing is asked, paid for or done again."""
+    begun = cluster.control / "begun"
+    command = f"echo x >> {begun}; while [ ! -e {cluster.control}/go ]; do sleep 0.05; done"
+    look = says("I look.", ("run_command", {"command": f"{command}; cat one.txt"}))
+    play = Play(models, *TURNS[:2], look, TURNS[3])
+    one = begin(cluster)
+    cluster.wait(begun.exists, "the command runs")
+    cluster.signal("agent", signal.SIGTERM)
+    cluster.wait(lambda: "is draining" in cluster.log_of("agent"), "the worker drains")
+    cluster.go()
+    cluster.reaches(one, "completed")
+    assert play.asked == [1, 2, 3, 4]
+    assert ends(cluster) == ["released", "succeeded"]
+    assert begun.read_text() == "x\n"
+    assert brought(cluster, one) == BOTH
+
+
 def test_a_turn_whose_tools_had_begun_is_not_repeated_blindly(
     models: Space, cluster: Cluster
 ) -> None:

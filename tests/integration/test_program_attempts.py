@@ -14,8 +14,10 @@ import pytest
 from tests.fakes import programs
 from tests.fakes.model_server import Space
 from tests.fakes.programs.shop import KEY, Shop, open_shop
+from workers.connectors.programs import flood
 from workers.connectors.programs.attempt import OUTPUT_FILE
 from workers.connectors.programs.flood import MOST_LOGGED
+from workers.connectors.programs.report import SUMMARY
 from workers.gateway.account import CALLS_FILE
 from workers.sandbox import CommandResult, Sandbox, SandboxFailed
 
@@ -370,3 +372,19 @@ def test_a_program_gets_a_token_and_no_key(shop: Shop) -> None:
         headers={"x-api-key": given["ANTHROPIC_API_KEY"]},
     )
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("script", ["yes | tr -d '\\n'", "yes >&2"])
+def test_a_program_that_floods_without_lines_is_ended(
+    shop: Shop, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flood, "MOST_BYTES", 16 << 20)
+    programs.shell(shop.home, script)
+    failure = shop.fails(deadline=time.monotonic() + 60)
+    assert (failure.kind, "printed without end" in failure.message) == ("UNREADABLE", True)
+
+
+def test_of_a_program_that_prints_one_long_line_the_summary_is_short(shop: Shop) -> None:
+    programs.shell(shop.home, "touch new.txt; head -c 8000000 /dev/zero | tr '\\0' x; echo ' end'")
+    summary = shop.run().summary
+    assert summary.endswith("xxx end") and len(summary) <= SUMMARY

@@ -70,8 +70,8 @@ def test_a_transcript_holds_no_key(tmp_path: Path, before: str) -> None:
 
 @pytest.mark.parametrize("before", BEFORE)
 def test_nor_does_json_that_is_kept_as_text(tmp_path: Path, before: str) -> None:
-    artifacts.append(tmp_path / "calls.jsonl", json.dumps({"said": f"{before}{KEY}"}) + "\n")
-    kept = json.loads((tmp_path / "calls.jsonl").read_text())
+    artifacts.write(tmp_path / "kept.json", json.dumps({"said": f"{before}{KEY}"}) + "\n")
+    kept = json.loads((tmp_path / "kept.json").read_text())
     assert kept == {"said": f"{before}{MASK}"}
 
 

@@ -1,6 +1,8 @@
 """The templates of prompts: each has a version, and what it wants is given."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
@@ -8,7 +10,7 @@ from jinja2 import UndefinedError
 from conductor_app.catalog import AGENTS
 from tests.prompts import FIRST, SNAPSHOTS, VERSIONS, snapshots, versions
 from workers import prompts
-from workers.briefing import MAP_LINES, mapped
+from workers.briefing import MAP_LINES, mapped, surroundings
 from workers.prompt import FAILURE_LENGTH, PART_LENGTH, opening
 
 
@@ -73,3 +75,14 @@ def test_a_map_is_as_deep_as_there_is_room(files: list[str], lines: list[str]) -
 def test_a_map_of_very_many_files_is_cut() -> None:
     found = mapped([f"{n:04}.py" for n in range(1_000)])
     assert (len(found), found[-1]) == (MAP_LINES + 1, "... and 850 more")
+
+
+def test_what_several_executions_have_learnt_is_told_once() -> None:
+    same = {"category": "pattern", "description": "Use tabs", "actionTaken": ""}
+    other = {**same, "category": "failure", "actionTaken": "Asked"}
+    patience: Any = SimpleNamespace(read=lambda _: [same, other, same, other])
+    claim: Any = SimpleNamespace(agent=None, project_id="p", phase=0)
+    assert surroundings(patience, claim, None) == {
+        "lessons": ["Use tabs. What was done: Asked"],
+        "patterns": ["Use tabs."],
+    }

@@ -1,6 +1,5 @@
 """An attempt at the gateway: whose keys it uses, which budget pays, what it has used so far."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -107,7 +106,7 @@ class GatewayAccount:
         with self._state:
             if usage is not None:
                 self._spent(usage)
-            artifacts.append(self._file, json.dumps(dict(entry)) + "\n")
+            artifacts.append(self._file, [entry])
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
         """Told by the client of what it does; keeps the connections, to be able to cut them."""
