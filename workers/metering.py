@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -74,7 +75,7 @@ class Terms:
         self.output = output
         self.at = time.time_ns() // 1_000_000
 
-    @property
+    @cached_property
     def worst(self) -> int | None:
         """In nano-USD; None is unknown."""
         who = self._spender
