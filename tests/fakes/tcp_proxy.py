@@ -20,6 +20,8 @@ from typing import Self
 Target = tuple[str, int] | Path
 Question = Callable[[bytes], bool]
 CHUNK = 16384
+# How long a cut waits for the threads of the connections.
+SECONDS = 10.0
 # From Linux' <asm-generic/socket.h>; the filter is one instruction: keep 0 bytes of the packet.
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 KEEP_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
@@ -76,7 +78,12 @@ class TcpProxy:
     def cut(self) -> None:
         """Every connection is reset, and so is whoever connects."""
         self._refusing = True
+        with self._lock:
+            cut = list(self._open)
         self._reset()
+        # A reset is sent when nobody here waits for the socket any more.
+        for each in cut:
+            each.closed.wait(SECONDS)
 
     def black_hole(self) -> None:
         """Nothing arrives, nothing is acknowledged, nobody is told."""
@@ -178,6 +185,7 @@ class _Connection:
         self.server = socket.socket()
         self.mute = False
         self.forgotten = False
+        self.closed = threading.Event()
         self._ended = 0
         self._lock = threading.Lock()
 
@@ -202,6 +210,7 @@ class _Connection:
                 return False
         self.client.close()
         self.server.close()
+        self.closed.set()
         return True
 
     def abort(self) -> None:
