@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from conductor_app.engine import control, rerun, rollback, task_control
+from conductor_app.engine.system_ends import LONGEST_WAIT
 from conductor_app.errors import Refused
 from conductor_app.queue import ISOLATED_QUEUE, SYSTEM_QUEUE, Hint, agent_queue
 from conductor_app.store.database import Transaction
@@ -201,8 +202,8 @@ class EngineMachine(RuleBasedStateMachine):
     def tick(self) -> None:
         self.time_goes_by()
 
-    def time_goes_by(self) -> None:
-        self.engine.later(61)
+    def time_goes_by(self, seconds: int = 61) -> None:
+        self.engine.later(seconds)
         self.engine.beat("worker")
         self.engine.tick()
 
@@ -283,8 +284,10 @@ class EngineMachine(RuleBasedStateMachine):
         self.stack.close()
 
     def come_to_an_end(self) -> None:
+        # What met failure after failure of the infrastructure is tried again after so long.
+        longest = LONGEST_WAIT // 1000 + 1
         for _ in range(30):
-            self.time_goes_by()
+            self.time_goes_by(longest)
             self.world.work_off()
             invariants.hold(self.engine)
             invariants.no_dead_end(self.engine)
